@@ -1,0 +1,117 @@
+package job
+
+import "time"
+
+// Selection says whether a job takes things that join its targets later.
+type Selection uint8
+
+// The target selections of CreateJob.
+const (
+	Snapshot Selection = iota + 1
+	Continuous
+)
+
+func (s Selection) String() string {
+	switch s {
+	case Snapshot:
+		return "SNAPSHOT"
+	case Continuous:
+		return "CONTINUOUS"
+	}
+	return ""
+}
+
+// Job is one job: what CreateJob was told, and where it has come to. Its
+// document is kept apart, immutable (control-plane.md A.3, B.1).
+type Job struct {
+	State
+	Description string
+	Selection   Selection
+	Targets     []string // ARNs, in the order given
+	ReasonCode  string   // of its cancellation
+	Comment     string   // of its cancellation
+	Actor       string   // who created it
+
+	CreatedAt     time.Time
+	LastUpdatedAt time.Time
+	CompletedAt   time.Time // zero unless COMPLETED
+
+	// Expansion is how far its targets have become executions.
+	Expansion Expansion
+	Rollout   Rollout
+}
+
+// Expansion is the stored cursor over (target, thing) of a job's rollout. The
+// membership of its groups is pinned to one sequence number, so that what joins
+// or leaves meanwhile cannot blur it (design.md decision 9).
+type Expansion struct {
+	Done   bool
+	Pin    int64 // membership sequence when the job first became IN_PROGRESS
+	Target int   // index of the target being walked
+	After  int64 // key of the last thing taken of that target
+	Stats  Stats // what the rollout has released so far
+}
+
+// Complete says whether the job is finished: everything was handed out and
+// nothing is pending any more (control-plane.md B.1; SNAPSHOT only).
+func (j Job) Complete(t Tally) bool {
+	return j.Status == JobInProgress && j.Selection == Snapshot && j.Expansion.Done && t.Pending() == 0
+}
+
+// Concurrent is isConcurrent: the service is handing out executions, or taking
+// them back.
+func (j Job) Concurrent(t Tally) bool {
+	switch j.Status {
+	case JobInProgress:
+		return !j.Expansion.Done
+	case JobCanceled:
+		return t.Things[Queued] > 0 || j.ForceCanceled && t.Things[InProgress] > 0
+	}
+	return false
+}
+
+// Cancel flips the job's flag; the flag hides its executions at once and a
+// sweep rewrites them. changed is false when there was nothing to do. Errors:
+// InvalidRequest for a job that is COMPLETED or being deleted
+// (control-plane.md A.3 CancelJob, B.7).
+func (j Job) Cancel(force bool, reason, comment string, now time.Time) (_ Job, changed bool, _ error) {
+	switch j.Status {
+	case JobInProgress, JobScheduled:
+		j.Status, j.ForceCanceled = JobCanceled, force
+		j.ReasonCode, j.Comment = reason, comment
+		j.ChangedAt, j.LastUpdatedAt = now, now
+		return j, true, nil
+	case JobCanceled:
+		if !force || j.ForceCanceled {
+			return j, false, nil
+		}
+		// What QUEUED there was is cancelled already: from now the flag takes
+		// the running ones too.
+		j.ForceCanceled = true
+		j.ChangedAt, j.LastUpdatedAt = now, now
+		if reason != "" {
+			j.ReasonCode = reason
+		}
+		if comment != "" {
+			j.Comment = comment
+		}
+		return j, true, nil
+	}
+	return j, false, Errorf(InvalidRequest, "Job %s cannot be canceled: it is %s, expected IN_PROGRESS, SCHEDULED or CANCELED", j.ID, j.Status)
+}
+
+// Delete marks the job as being deleted: from then on nobody sees it.
+// Errors: InvalidStateTransition when it is neither COMPLETED nor CANCELED and
+// force is not set, or when it is being deleted already.
+func (j Job) Delete(force bool, now time.Time) (Job, error) {
+	switch {
+	case j.Status == JobDeletionInProgress:
+		return j, Errorf(InvalidStateTransition, "Job %s is being deleted already", j.ID)
+	case j.Status != JobCompleted && j.Status != JobCanceled && !force:
+		return j, Errorf(InvalidStateTransition,
+			"Job %s is %s: only a COMPLETED or CANCELED job can be deleted without force", j.ID, j.Status)
+	}
+	j.Status = JobDeletionInProgress
+	j.ChangedAt, j.LastUpdatedAt = now, now
+	return j, nil
+}

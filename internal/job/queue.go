@@ -1,0 +1,247 @@
+package job
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Entry is a stored execution beside the state of its job.
+type Entry struct {
+	Execution
+	Job State
+}
+
+// Queue is the aggregate: the pending executions of one thing, and the one that
+// a request names. All rules that look at more than one execution are here.
+type Queue struct {
+	// Pending holds the thing's stored QUEUED and IN_PROGRESS rows in queue
+	// order (IN_PROGRESS first, then QueuedAt, then Seq), as many as were
+	// needed to see one more than the visible limit. Nil when it was not asked for.
+	Pending []Entry
+	// Named is the execution that the request names; Number 0: there is none.
+	Named Entry
+	// Previous is the attempt before Named; Number 0: there is none.
+	Previous Entry
+	// Newer is the thing's newest attempt of the same job when that is not
+	// Named; Number 0: Named is the newest.
+	Newer Entry
+}
+
+// Move is one execution's step from before to after: what the store writes.
+// Before.Number is 0 for an execution that is new, After.Number for one that is deleted.
+type Move struct {
+	Before, After Execution
+	Kind          Kind
+	Actor         string
+	Tally         Tally
+}
+
+// Effect tells what devices must hear after a commit (device-plane.md 4.3).
+type Effect struct {
+	ThingKey int64
+	Thing    string
+	Notify   bool  // the visible pending set changed
+	Next     bool  // the head's (jobId, executionNumber) changed
+	After    Queue // the queue as it is then, for rendering
+	At       time.Time
+	// Row is the durable row of this effect, 0 when it lives in memory only:
+	// it is set by the store when Durable was asked for (design.md decision 2).
+	Row     int64
+	Durable bool
+}
+
+// Outcome is all that one request causes.
+type Outcome struct {
+	Queue   Queue
+	Moves   []Move
+	Effects []Effect
+}
+
+// Less is the order of the queue: IN_PROGRESS before QUEUED, then QueuedAt,
+// then creation (device-plane.md 3.2).
+func Less(a, b Execution) bool { return compare(a, b) < 0 }
+
+func compare(a, b Execution) int {
+	if a.Status != b.Status {
+		if a.Status == InProgress {
+			return -1
+		}
+		if b.Status == InProgress {
+			return 1
+		}
+	}
+	if c := a.QueuedAt.Compare(b.QueuedAt); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Seq, b.Seq)
+}
+
+// Visible lists the pending executions that a device may see now, in queue
+// order.
+func (q Queue) Visible(now time.Time) []Execution {
+	seen := make([]Execution, 0, len(q.Pending))
+	for i := range q.Pending {
+		if e, ok := visible(&q.Pending[i], now); ok {
+			seen = append(seen, e)
+		}
+	}
+	return seen
+}
+
+func visible(entry *Entry, now time.Time) (Execution, bool) {
+	e, ok := Effective(entry.Execution, entry.Job, now)
+	return e, ok && e.Status.Pending() && entry.Job.Status != JobScheduled
+}
+
+// Head is the execution that is next for the thing: the only selector of
+// "next" (`$next`, start-next, notify-next).
+func Head(q Queue, now time.Time) (Execution, bool) {
+	for i := range q.Pending {
+		if e, ok := visible(&q.Pending[i], now); ok {
+			return e, true
+		}
+	}
+	return Execution{}, false
+}
+
+// Find gives the named execution as it is to be seen now. Errors: NotFound.
+func (q Queue) Find(now time.Time) (Execution, error) {
+	if q.Named.Number != 0 {
+		if e, ok := Effective(q.Named.Execution, q.Named.Job, now); ok {
+			return e, nil
+		}
+	}
+	return Execution{}, Errorf(NotFound, "No such job execution: this thing has none with that job id and execution number")
+}
+
+// StartNext hands out the head, starting it if it is QUEUED. ok is false when
+// the queue is empty (device-plane.md 3.2).
+func (q Queue) StartNext(c Change, now time.Time) (_ Outcome, head Execution, ok bool, _ error) {
+	for i := range q.Pending {
+		e, seen := visible(&q.Pending[i], now)
+		if !seen {
+			continue
+		}
+		if e.Status == InProgress {
+			return Outcome{Queue: q}, e, true, nil
+		}
+		q.Named = q.Pending[i]
+		out, err := q.Apply(e.Ref(), c, now)
+		return out, out.Queue.Named.Execution, err == nil, err
+	}
+	return Outcome{Queue: q}, Execution{}, false, nil
+}
+
+// Apply makes change c of the named execution r. A row that the job's flag or
+// the clock has overtaken is swept first, and then the request is judged: so an
+// Outcome with moves may come together with an error, and both count.
+func (q Queue) Apply(r Ref, c Change, now time.Time) (Outcome, error) {
+	out := Outcome{Queue: q}
+	seen, err := q.Find(now)
+	if err != nil || seen.JobID != r.Job || r.Number != 0 && seen.Number != r.Number {
+		if err == nil {
+			err = Errorf(NotFound, "No such job execution: this thing has none with that job id and execution number")
+		}
+		return out, err
+	}
+	stored := q.Named.Execution
+	if seen.Version != stored.Version {
+		out.step(stored, seen, Change{Kind: Sweep, Actor: ActorService}, now)
+	}
+	if c.Kind == Sweep {
+		return out, nil
+	}
+	if c.Kind == Delete {
+		return out, out.delete(seen, c, now)
+	}
+	next, err := seen.Apply(c, q.Named.Job.InProgressMinutes, now)
+	if err != nil {
+		return out, err
+	}
+	if next.Version != seen.Version {
+		out.step(seen, next, c, now)
+	}
+	return out, nil
+}
+
+// ActorService is the actor of what the service does by itself.
+const ActorService = "service"
+
+// delete takes the execution away. IN_PROGRESS needs force (control-plane.md A.3).
+func (o *Outcome) delete(e Execution, c Change, now time.Time) error {
+	if e.Status == InProgress && !c.Force {
+		return Errorf(InvalidStateTransition,
+			"The job execution is IN_PROGRESS: set force to delete it").With(e.State())
+	}
+	o.step(e, Execution{}, c, now)
+	return nil
+}
+
+// Enqueue adds a new execution to the queue; previous is the thing's attempt of
+// the same job before it, with Number 0 if there is none.
+func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
+	out := Outcome{Queue: q}
+	out.Queue.Previous, out.Queue.Named, out.Queue.Newer = q.Named, e, Entry{}
+	out.step(Execution{}, e.Execution, Change{Kind: Enqueue, Actor: ActorService}, now)
+	return out
+}
+
+// step records a move of the named execution and the effects it has: the
+// difference of the two queues. This is the only place that knows when devices
+// are told.
+func (o *Outcome) step(before, after Execution, c Change, now time.Time) {
+	o.Moves = append(o.Moves, Move{
+		Before: before, After: after, Kind: c.Kind, Actor: c.Actor,
+		Tally: Delta(o.Queue.Newer.Execution, before, after, o.Queue.Previous.Execution),
+	})
+	oldHead, _ := headCounting(o.Queue, before, now)
+	o.Queue = o.Queue.replace(before, after)
+	newHead, _ := Head(o.Queue, now)
+
+	was := before.Number != 0 && before.Status.Pending()
+	is := after.Number != 0 && after.Status.Pending()
+	notify := was != is
+	next := oldHead.JobID != newHead.JobID || oldHead.Number != newHead.Number
+	if !notify && !next {
+		return
+	}
+	thing := cmp.Or(after.ThingKey, before.ThingKey)
+	o.Effects = append(o.Effects, Effect{ThingKey: thing, Notify: notify, Next: next, After: o.Queue, At: now})
+}
+
+// headCounting is the head that devices were last told of: a row that is only
+// now being swept counts as it was stored.
+func headCounting(q Queue, row Execution, now time.Time) (Execution, bool) {
+	for i := range q.Pending {
+		e := &q.Pending[i]
+		if e.JobKey == row.JobKey && e.Number == row.Number {
+			if row.Status.Pending() {
+				return row, true
+			}
+			continue
+		}
+		if seen, ok := visible(e, now); ok {
+			return seen, true
+		}
+	}
+	return Execution{}, false
+}
+
+// replace gives the queue with the named execution moved from before to after.
+func (q Queue) replace(before, after Execution) Queue {
+	job := q.Named.Job
+	pending := make([]Entry, 0, len(q.Pending)+1)
+	for _, e := range q.Pending {
+		if before.Number == 0 || e.JobKey != before.JobKey || e.Number != before.Number {
+			pending = append(pending, e)
+		}
+	}
+	if after.Number != 0 && after.Status.Pending() {
+		at, _ := slices.BinarySearchFunc(pending, after, func(e Entry, x Execution) int { return compare(e.Execution, x) })
+		pending = slices.Insert(pending, at, Entry{after, job})
+	}
+	q.Pending = pending
+	q.Named = Entry{after, job}
+	return q
+}
