@@ -1,0 +1,47 @@
+package registry
+
+import (
+	"time"
+)
+
+// Thing is a registered device (registry-and-auth.md D.2, D.3).
+type Thing struct {
+	Key        int64  // internal id, never reused
+	UUID       string // thingId
+	Name       Name
+	Attributes map[string]string
+	Version    int64 // 1 at creation, +1 for each update
+	CreatedAt  time.Time
+}
+
+// Group is a static thing group.
+type Group struct {
+	Key         int64
+	UUID        string // thingGroupId
+	Name        GroupName
+	Description string
+	Attributes  map[string]string
+	Version     int64
+	CreatedAt   time.Time
+}
+
+// CertificateStatus is whether a certificate lets its holder in
+// (registry-and-auth.md E.2).
+type CertificateStatus string
+
+// The statuses of a certificate.
+const (
+	Active   CertificateStatus = "ACTIVE"
+	Inactive CertificateStatus = "INACTIVE"
+	Revoked  CertificateStatus = "REVOKED"
+)
+
+// Certificate is a device's identity.
+type Certificate struct {
+	ID        string // SHA-256 of its DER, 64 lower-case hex
+	PEM       string
+	Status    CertificateStatus
+	CreatedAt time.Time
+	NotBefore time.Time
+	NotAfter  time.Time
+}

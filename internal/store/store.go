@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+)
+
+// ErrNotFound says that a row that was asked for by its name is not there.
+var ErrNotFound = errors.New("not found")
+
+// Store keeps everything that Drover acknowledges.
+//
+// The device path is Submit: a decision over a prefetched snapshot of one thing.
+// Decisions that wait together form a batch: they run in order, each sees the
+// changes of those before it, one that fails changes nothing and harms no
+// neighbour; then there is one set of writes, one commit, synced, and only then
+// the answers. A thing is the unit of serialisation.
+type Store interface {
+	// Submit queues a decision. decide gets the snapshot that keys ask for and
+	// returns what to change; it must be a pure function of its argument, for
+	// a batch whose commit fails is decided again. done is called once, from
+	// the store's completion goroutine, in commit order: after the changes are
+	// on disk, or with decide's error, or with the store's. A decision may
+	// return changes and keep a refusal for its caller in a variable of its own
+	// (a sweep before a refused request): an error means no changes at all.
+	Submit(keys Keys, decide Decide, done func(Commit, error))
+	// Transact is Submit for one who waits. If ctx ends first the changes may
+	// be made all the same.
+	Transact(ctx context.Context, keys Keys, decide Decide) (Commit, error)
+
+	// Update runs an ordinary read and write transaction of the control plane,
+	// serialised with the batches; it is on disk when Update returns nil.
+	// An error from fn is returned as it is and nothing is changed.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// View runs fn on a consistent snapshot that has all that was committed
+	// before the call.
+	View(ctx context.Context, fn func(Tx) error) error
+
+	// Document gives a job's document, from a bounded cache. ErrNotFound.
+	Document(jobKey int64) ([]byte, error)
+	// Durability describes how commits reach the disk, read back from the
+	// committing connection, for operators and tests: e.g. "wal/full".
+	Durability() string
+	// Close finishes what was submitted and closes the files.
+	Close() error
+}
+
+// Decide is a decision over a snapshot.
+type Decide func(Snapshot) (Changes, error)
+
+// Keys say what a decision must see.
+type Keys struct {
+	Thing  registry.Name
+	Job    job.ID // the execution to read as Queue.Named; empty: none
+	Number int64  // its number; 0: the newest
+	Queue  QueueNeed
+}
+
+// QueueNeed says whether a decision needs the thing's pending rows.
+type QueueNeed uint8
+
+// The needs. A progress report of a started execution does not need the queue,
+// which is not known before the execution is read: QueueUnlessStarted leaves it
+// out then.
+const (
+	NoQueue QueueNeed = iota
+	WholeQueue
+	QueueUnlessStarted
+)
+
+// Snapshot is what a decision sees.
+type Snapshot struct {
+	ThingKey int64 // 0: nobody registered this thing
+	Queue    job.Queue
+	// HasQueue says that Queue.Pending was read (Keys.Queue).
+	HasQueue bool
+}
+
+// Changes are what a decision wants written. Moves must start from the
+// executions that the snapshot held.
+type Changes struct {
+	Moves   []job.Move
+	Effects []job.Effect
+	At      time.Time // the domain time of the moves, for their history
+}
+
+// Commit tells when the changes were committed.
+type Commit struct {
+	Seq int64 // of the batch; grows with every commit of this process
+}
+
+// Observer hears what was committed, in commit order, from the completion
+// goroutine and after the done of the decision that caused it; it must not
+// block.
+type Observer interface {
+	// Effects are to be told to devices.
+	Effects([]job.Effect)
+	// Wake says that something is due at this time: a timer, or (zero) a job
+	// whose counters have changed or whose rollout or sweep can go on.
+	Wake(at time.Time)
+}
+
+// Config is what every engine needs to be told.
+type Config struct {
+	// Visible is how many pending executions a device may see, 0 for all. A
+	// snapshot's queue holds one more.
+	Visible int
+	// Observer may be nil. It can be set later through SetObserver, before
+	// the first Submit.
+	Observer Observer
+	// Now is domain time.
+	Now func() time.Time
+}

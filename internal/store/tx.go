@@ -1,0 +1,204 @@
+package store
+
+import (
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+)
+
+// Tx is a transaction of the control plane, of the scheduler, or of a reader.
+// Every list is paged by key: a page goes on after the cursor of the one
+// before it, so that writes between two pages neither repeat nor skip a row
+// that was there all the time. A page that has examined Examine rows ends short.
+type Tx interface {
+	Registry
+	Jobs
+	Executions
+	Rollouts
+	Messaging
+}
+
+// Examine is how many rows a filtered page looks at before it answers short.
+const Examine = 10_000
+
+// Page asks for the next rows after a cursor.
+type Page struct {
+	After string // cursor of the page before; empty: from the start
+	Limit int    // rows wanted, > 0
+}
+
+// Registry are the rows of things, groups and certificates.
+type Registry interface {
+	// Thing: ErrNotFound.
+	Thing(registry.Name) (registry.Thing, error)
+	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
+	PutThing(*registry.Thing) error
+	// DeleteThing takes the thing, its memberships and its executions' place
+	// in the queue away; the name is free at once.
+	DeleteThing(key int64) error
+	// Things are ordered by name.
+	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)
+
+	// Group: ErrNotFound.
+	Group(registry.GroupName) (registry.Group, error)
+	PutGroup(*registry.Group) error
+	DeleteGroup(key int64) error
+	// Groups are ordered by name.
+	Groups(f GroupFilter, p Page) (groups []registry.Group, next string, err error)
+
+	// Join and Leave are idempotent; they draw a membership sequence number.
+	Join(group, thing int64) error
+	Leave(group, thing int64) error
+	// ThingsInGroup are ordered by name, GroupsOfThing too.
+	ThingsInGroup(group int64, p Page) (names []registry.Name, next string, err error)
+	GroupsOfThing(thing int64, p Page) (groups []registry.Group, next string, err error)
+
+	// Certificate: ErrNotFound.
+	Certificate(id string) (registry.Certificate, error)
+	PutCertificate(registry.Certificate) error
+	// Certificates visits every certificate, with the things it is attached to.
+	Certificates(yield func(registry.Certificate, []registry.Name) error) error
+	Attach(certificate string, thing int64, exclusive bool) error
+	Detach(certificate string, thing int64) error
+	// PrincipalsOfThing are certificate ids in the order of their attachment.
+	PrincipalsOfThing(thing int64, p Page) (ids []string, next string, err error)
+}
+
+// ThingFilter narrows Things; empty fields do not.
+type ThingFilter struct {
+	Attribute, Value string
+	Prefix           bool // Value is a prefix
+}
+
+// GroupFilter narrows Groups; empty fields do not.
+type GroupFilter struct{ NamePrefix string }
+
+// Jobs are the rows of jobs.
+type Jobs interface {
+	// Job: ErrNotFound. A job in DELETION_IN_PROGRESS is still found.
+	Job(job.ID) (job.Job, job.Tally, error)
+	JobByKey(int64) (job.Job, job.Tally, error)
+	// PutJob inserts a job whose Key is 0 (and sets Key), with its document,
+	// or rewrites it (document is then nil: it never changes).
+	PutJob(j *job.Job, document []byte) error
+	Document(jobKey int64) ([]byte, error)
+	// JobList is ordered by creation, newest first. TargetGroup limits to jobs
+	// that target this group's ARN.
+	JobList(f JobFilter, p Page) (jobs []job.Job, next string, err error)
+	// DropJob removes the row of a job whose executions are gone; its id is
+	// then free.
+	DropJob(key int64) error
+}
+
+// JobFilter narrows JobList; zero fields do not.
+type JobFilter struct {
+	Status    job.JobStatus
+	Selection job.Selection
+	Target    string
+}
+
+// Executions are the rows of executions.
+type Executions interface {
+	// Snapshot is what Submit would show a decision.
+	Snapshot(Keys) (Snapshot, error)
+	// Write applies what a decision has returned.
+	Write(Changes) error
+	// ExecutionsForJob are ordered by thing, then newest number first.
+	// Rows of deleted things stay listed under the name that they had.
+	ExecutionsForJob(jobKey int64, f ExecutionFilter, p Page) (rows []Row, next string, err error)
+	// ExecutionsForThing are ordered newest first.
+	ExecutionsForThing(thing int64, f ExecutionFilter, p Page) (rows []Row, next string, err error)
+	// Recount counts a job's rows, for tests and repair: it reads all of them.
+	Recount(jobKey int64) (job.Tally, error)
+	// History visits an execution's events, newest first.
+	History(e job.Execution, yield func(job.Event) error) error
+}
+
+// ExecutionFilter narrows a list of executions. Status is compared with what
+// Effective makes of the row at Now; zero fields do not narrow.
+type ExecutionFilter struct {
+	Status job.Status
+	Job    job.ID
+	Now    time.Time
+}
+
+// Row is a listed execution: as stored, with the state of its job.
+type Row struct {
+	job.Entry
+	Thing registry.Name
+}
+
+// Rollouts are what the scheduler walks: in slices, by stored cursors.
+type Rollouts interface {
+	// Pin is the current membership sequence.
+	Pin() (int64, error)
+	// Members visits the things of a group as it was at pin, by key, after a
+	// thing's key; living things only.
+	Members(group, pin, after int64, limit int) ([]Member, error)
+	// HasExecution says whether the thing has any execution of the job.
+	HasExecution(jobKey, thing int64) (bool, error)
+	// DueTimers are executions whose timer has run out, earliest first.
+	DueTimers(now time.Time, limit int) ([]Due, error)
+	// NextTimer is when the earliest timer runs out; zero: there is none.
+	NextTimer() (time.Time, error)
+	// DueJobs are jobs that want attention at now: a rollout or a sweep to go
+	// on with, or counters that have changed; earliest first.
+	DueJobs(now time.Time, limit int) ([]int64, error)
+	// NextJob is when the earliest job wants attention; zero: none does.
+	NextJob() (time.Time, error)
+	// SetDue says when a job wants attention next; zero: not any more.
+	SetDue(jobKey int64, at time.Time) error
+	// Unswept are things whose stored rows of this job are pending, or with
+	// every, all things that have any row of it; by key, after a thing's key.
+	Unswept(jobKey, after int64, every bool, limit int) ([]Member, error)
+}
+
+// Member is a thing on a walk.
+type Member struct {
+	Key  int64
+	Name registry.Name
+}
+
+// Due is an execution whose timer has run out.
+type Due struct {
+	Thing registry.Name
+	Ref   job.Ref
+	At    time.Time
+}
+
+// Messaging are the rows of the broker's persistent sessions and of effects
+// that they have not been given yet. The bytes are the broker's.
+type Messaging interface {
+	PutSession(Session) error
+	DeleteSession(client string) error
+	Sessions(yield func(Session) error) error
+	PutSubscription(client, filter string, qos byte) error
+	DeleteSubscription(client, filter string) error
+	Subscriptions(client string, yield func(filter string, qos byte) error) error
+	// Enqueue appends a message to a session's queue under its own sequence.
+	EnqueueMessage(client string, seq int64, message []byte) error
+	// DequeueMessages removes messages by their sequences.
+	DequeueMessages(client string, seqs []int64) error
+	Messages(client string, yield func(seq int64, message []byte) error) error
+	PutRetained(topic string, message []byte) error // empty: removes it
+	Retained(yield func(topic string, message []byte) error) error
+	// DropEffect removes an effect's durable row.
+	DropEffect(row int64) error
+	// Effects visits the durable effects that were never consumed, oldest first.
+	Effects(yield func(EffectRow) error) error
+}
+
+// Session is a persistent session of the broker.
+type Session struct {
+	Client         string
+	Expiry         time.Duration // after the disconnection
+	DisconnectedAt time.Time     // zero: it is connected, or was when the server ended
+}
+
+// EffectRow is a durable effect: which thing's devices must be told what.
+type EffectRow struct {
+	Row          int64
+	Thing        registry.Name
+	Notify, Next bool
+}
