@@ -1,0 +1,103 @@
+package ops
+
+import (
+	"context"
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// Caller is who asks, for the history and the log; what it may do was asked
+// at the door.
+type Caller struct {
+	Principal string // access key id, certificate id, or "anonymous"
+}
+
+// Audience tells whether a thing's notifications need a durable row, because a
+// persistent session listens for them (design.md decision 2). False positives
+// are allowed. It is asked inside a transaction and must be quick.
+type Audience interface{ NeedsRow(thing string) bool }
+
+// Issuer makes device certificates.
+type Issuer interface {
+	// IssueDevice makes a key pair and a certificate for it.
+	IssueDevice(now time.Time) (Issued, error)
+}
+
+// Issued is a fresh device certificate with its keys, all PEM.
+type Issued struct {
+	registry.Certificate
+	PublicKey, PrivateKey string
+}
+
+// Config is what the operations need.
+type Config struct {
+	Store    store.Store
+	Now      func() time.Time
+	Audience Audience // nil: no session is persistent
+	Issuer   Issuer   // nil: CreateKeysAndCertificate is unavailable
+	// PrincipalsChanged is called after certificates or attachments changed,
+	// so that snapshots of them are made anew. May be nil.
+	PrincipalsChanged func()
+
+	Region, Account string
+	// Endpoint is the host that DescribeEndpoint tells.
+	Endpoint string
+	// AutoThings registers an unknown thing at its first device request (dev).
+	AutoThings bool
+	// PendingLimit is how many pending executions a device sees; 0: all.
+	PendingLimit int
+	// RolloutDefault and RolloutMax are executions per minute; 0: no limit.
+	RolloutDefault, RolloutMax int64
+}
+
+type core struct{ Config }
+
+// New gives the operations of both planes over one core.
+func New(c Config) (*Data, *Control) {
+	k := &core{c}
+	return &Data{k}, &Control{k}
+}
+
+// Data has the operations of iot-jobs-data (device-plane.md 3).
+type Data struct{ *core }
+
+// Control has the operations of iot (control-plane.md A).
+type Control struct{ *core }
+
+// effects completes what a thing's decision has caused: its name, and whether a
+// persistent session makes it durable.
+func (k *core) effects(thing registry.Name, es []job.Effect) []job.Effect {
+	if len(es) == 0 {
+		return es
+	}
+	durable := k.Audience != nil && k.Audience.NeedsRow(string(thing))
+	for i := range es {
+		es[i].Thing, es[i].Durable = string(thing), durable
+	}
+	return es
+}
+
+// changes is what an outcome writes.
+func (k *core) changes(thing registry.Name, out job.Outcome, now time.Time) store.Changes {
+	return store.Changes{Moves: out.Moves, Effects: k.effects(thing, out.Effects), At: now}
+}
+
+// blocking turns an asynchronous operation into one that waits.
+func blocking[Out any](ctx context.Context, start func(done func(Out, error))) (Out, error) {
+	type answer struct {
+		out Out
+		err error
+	}
+	ch := make(chan answer, 1)
+	start(func(out Out, err error) { ch <- answer{out, err} })
+	select {
+	case a := <-ch:
+		return a.out, a.err
+	case <-ctx.Done():
+		var none Out
+		return none, context.Cause(ctx)
+	}
+}
