@@ -1,0 +1,220 @@
+package operator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Client calls one server.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// parallel is how many requests of a bulk call are under way at once: enough
+// that commits are shared, few enough to be no load test of their own.
+const parallel = 64
+
+// New makes a client of the plaintext address host:port.
+func New(addr string) *Client {
+	return &Client{
+		base: "http://" + addr,
+		http: &http.Client{
+			Timeout:   60 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: parallel, MaxConnsPerHost: parallel},
+		},
+	}
+}
+
+// Close lets go of the idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Error is an answer other than 200.
+type Error struct {
+	Call   string
+	Status int
+	Body   string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.Call, e.Status, e.Body) }
+
+// Job is what a CreateJob of ours says.
+type Job struct {
+	ID       string
+	Targets  []string // ARNs
+	Document string
+	Timeout  int64 // in-progress minutes; 0 = none
+}
+
+// JobCounts are DescribeJob's counters that we wait for.
+type JobCounts struct {
+	Status     string
+	Queued     int64
+	InProgress int64
+	Succeeded  int64
+}
+
+// Execution is what DescribeJobExecution of the control plane says of one.
+type Execution struct {
+	Status        string `json:"status"`
+	Version       int64  `json:"versionNumber"`
+	Number        int64  `json:"executionNumber"`
+	StatusDetails struct {
+		Map map[string]string `json:"detailsMap"`
+	} `json:"statusDetails"`
+}
+
+// CreateThing registers a thing and gives its ARN.
+func (c *Client) CreateThing(ctx context.Context, name string) (string, error) {
+	var out struct {
+		ARN string `json:"thingArn"`
+	}
+	err := c.call(ctx, http.MethodPost, "/things/"+url.PathEscape(name), struct{}{}, &out)
+	return out.ARN, err
+}
+
+// CreateGroup makes a thing group and gives its ARN.
+func (c *Client) CreateGroup(ctx context.Context, name string) (string, error) {
+	var out struct {
+		ARN string `json:"thingGroupArn"`
+	}
+	err := c.call(ctx, http.MethodPost, "/thing-groups/"+url.PathEscape(name), struct{}{}, &out)
+	return out.ARN, err
+}
+
+// AddToGroup makes a thing a member of a group.
+func (c *Client) AddToGroup(ctx context.Context, group, thing string) error {
+	in := map[string]string{"thingGroupName": group, "thingName": thing}
+	return c.call(ctx, http.MethodPut, "/thing-groups/addThingToThingGroup", in, nil)
+}
+
+// CreateFleet registers n things, name(0) to name(n-1), all members of a new
+// group, many requests at a time, and gives the group's ARN.
+func (c *Client) CreateFleet(ctx context.Context, group string, n int, name func(int) string) (string, error) {
+	arn, err := c.CreateGroup(ctx, group)
+	if err != nil {
+		return "", err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for w := range parallel {
+		g.Go(func() error {
+			for i := w; i < n; i += parallel {
+				if _, err := c.CreateThing(ctx, name(i)); err != nil {
+					return err
+				}
+				if err := c.AddToGroup(ctx, group, name(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return arn, g.Wait()
+}
+
+// CreateJob creates a job.
+func (c *Client) CreateJob(ctx context.Context, j Job) error {
+	in := map[string]any{"targets": j.Targets, "document": j.Document}
+	if j.Timeout > 0 {
+		in["timeoutConfig"] = map[string]int64{"inProgressTimeoutInMinutes": j.Timeout}
+	}
+	return c.call(ctx, http.MethodPut, "/jobs/"+url.PathEscape(j.ID), in, nil)
+}
+
+// DescribeJob gives a job's status and counters.
+func (c *Client) DescribeJob(ctx context.Context, id string) (JobCounts, error) {
+	var out struct {
+		Job struct {
+			Status  string `json:"status"`
+			Details struct {
+				Queued     int64 `json:"numberOfQueuedThings"`
+				InProgress int64 `json:"numberOfInProgressThings"`
+				Succeeded  int64 `json:"numberOfSucceededThings"`
+			} `json:"jobProcessDetails"`
+		} `json:"job"`
+	}
+	err := c.call(ctx, http.MethodGet, "/jobs/"+url.PathEscape(id), nil, &out)
+	d := out.Job.Details
+	return JobCounts{Status: out.Job.Status, Queued: d.Queued, InProgress: d.InProgress, Succeeded: d.Succeeded}, err
+}
+
+// DescribeExecution gives the newest execution of a job on a thing.
+func (c *Client) DescribeExecution(ctx context.Context, thing, id string) (Execution, error) {
+	var out struct {
+		Execution Execution `json:"execution"`
+	}
+	err := c.call(ctx, http.MethodGet, "/things/"+url.PathEscape(thing)+"/jobs/"+url.PathEscape(id), nil, &out)
+	return out.Execution, err
+}
+
+// WaitQueued returns when at least n executions of the job are QUEUED, asking
+// every interval, and fails when ctx ends first.
+func (c *Client) WaitQueued(ctx context.Context, id string, n int64, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		got, err := c.DescribeJob(ctx, id)
+		if err != nil {
+			return err
+		}
+		if got.Queued >= n {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("job %s: %d of %d executions queued: %w", id, got.Queued, n, ctx.Err())
+		}
+	}
+}
+
+// maxBody bounds what is read of an answer.
+const maxBody = 1 << 20
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader = http.NoBody
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/"+now.Format("20060102")+
+		"/us-east-1/iot/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return &Error{Call: method + " " + path, Status: resp.StatusCode, Body: string(b)}
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("%s %s: %w in the answer %s", method, path, err, b)
+	}
+	return nil
+}
