@@ -2,6 +2,7 @@ package job
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -87,6 +88,12 @@ func (q Queue) Visible(now time.Time) []Execution {
 		}
 	}
 	return seen
+}
+
+// Seen says whether a device may see this stored row as pending now.
+func Seen(entry Entry, now time.Time) bool {
+	_, ok := visible(&entry, now)
+	return ok
 }
 
 func visible(entry *Entry, now time.Time) (Execution, bool) {
@@ -181,6 +188,7 @@ func (o *Outcome) delete(e Execution, c Change, now time.Time) error {
 // Enqueue adds a new execution to the queue; previous is the thing's attempt of
 // the same job before it, with Number 0 if there is none.
 func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
+	e.Seq = math.MaxInt64 // the last of its instant until the store has numbered it
 	out := Outcome{Queue: q}
 	out.Queue.Previous, out.Queue.Named, out.Queue.Newer = q.Named, e, Entry{}
 	out.step(Execution{}, e.Execution, Change{Kind: Enqueue, Actor: ActorService}, now)

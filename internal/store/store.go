@@ -34,7 +34,8 @@ type Store interface {
 
 	// Update runs an ordinary read and write transaction of the control plane,
 	// serialised with the batches; it is on disk when Update returns nil.
-	// An error from fn is returned as it is and nothing is changed.
+	// An error from fn is returned as it is and nothing is changed. fn may be
+	// run again, from the start, when a commit has failed.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on a consistent snapshot that has all that was committed
 	// before the call.

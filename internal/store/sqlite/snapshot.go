@@ -1,0 +1,197 @@
+package sqlite
+
+import (
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+const (
+	sqlThingKey = `SELECT key FROM thing WHERE name = ? AND deleted = 0`
+	sqlState    = `SELECT key, id, status, force_canceled, changed, in_progress_minutes FROM job WHERE `
+	sqlNewest   = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ? AND e.job = ? ORDER BY e.number DESC LIMIT 2`
+	sqlNumbered = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ? AND e.job = ? AND e.number <= ? ORDER BY e.number DESC LIMIT 2`
+	sqlPending  = `SELECT ` + executionColumns + ` FROM pending p JOIN execution e ON e.thing = p.thing AND e.job = p.job AND e.number = p.number
+ WHERE p.thing = ? ORDER BY p.rank, p.queued, p.seq`
+)
+
+// Snapshot reads what a decision must see: the thing, the named execution with
+// its neighbours, and the pending rows until one more than the visible limit
+// are seen.
+func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
+	if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
+		return snap, err
+	}
+	if k.Job != "" {
+		if err := t.readNamed(&snap, k); err != nil {
+			return snap, err
+		}
+	}
+	started := snap.Queue.Named.Number != 0 && snap.Queue.Named.Status == job.InProgress
+	if k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !started {
+		snap.HasQueue = true
+		snap.Queue.Pending, err = t.readPending(snap.ThingKey)
+	}
+	return snap, err
+}
+
+// thingKey is a living thing's key, 0 if there is none of this name.
+func (t *tx) thingKey(name registry.Name) (key int64, err error) {
+	if t.b != nil {
+		if key, ok := t.b.w.things[name]; ok {
+			return key, nil
+		}
+	}
+	s, err := t.c.prepare(sqlThingKey)
+	if err != nil {
+		return 0, err
+	}
+	s.BindText(1, string(name))
+	found, err := s.Step()
+	if err != nil || !found {
+		return 0, err
+	}
+	key = s.ColumnInt64(0)
+	if t.b != nil {
+		t.b.w.rememberThing(name, key)
+	}
+	return key, s.Reset()
+}
+
+func (t *tx) readNamed(snap *store.Snapshot, k store.Keys) error {
+	state, found, err := t.stateByID(k.Job)
+	if err != nil || !found {
+		return err
+	}
+	q := &snap.Queue
+	sql := sqlNewest
+	if k.Number != 0 {
+		sql = sqlNumbered
+	}
+	s, err := t.c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	s.BindInt64(1, snap.ThingKey)
+	s.BindInt64(2, state.Key)
+	if k.Number != 0 {
+		s.BindInt64(3, k.Number)
+	}
+	for _, into := range []*job.Entry{&q.Named, &q.Previous} {
+		found, err := s.Step()
+		if err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+		if into.Execution, err = scanExecution(s, 0); err != nil {
+			return err
+		}
+		into.JobID, into.Job = state.ID, state
+		if into == &q.Named && k.Number != 0 && q.Named.Number != k.Number {
+			q.Named = job.Entry{} // the number asked for is not there
+			break
+		}
+	}
+	if err := s.Reset(); err != nil || k.Number == 0 || q.Named.Number == 0 {
+		return err
+	}
+	return t.readNewer(snap, state)
+}
+
+// readNewer fills Queue.Newer when an older attempt was asked for.
+func (t *tx) readNewer(snap *store.Snapshot, state job.State) error {
+	s, err := t.c.prepare(sqlNewest)
+	if err != nil {
+		return err
+	}
+	s.BindInt64(1, snap.ThingKey)
+	s.BindInt64(2, state.Key)
+	found, err := s.Step()
+	if err != nil || !found {
+		return err
+	}
+	newest, err := scanExecution(s, 0)
+	if err != nil {
+		return err
+	}
+	if newest.Number != snap.Queue.Named.Number {
+		newest.JobID = state.ID
+		snap.Queue.Newer = job.Entry{Execution: newest, Job: state}
+	}
+	return s.Reset()
+}
+
+func (t *tx) readPending(thing int64) (pending []job.Entry, err error) {
+	s, err := t.c.prepare(sqlPending)
+	if err != nil {
+		return nil, err
+	}
+	s.BindInt64(1, thing)
+	now, seen, want := t.now(), 0, t.s.cfg.Visible+1
+	for {
+		found, err := s.Step()
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return pending, s.Reset()
+		}
+		e, err := scanExecution(s, 0)
+		if err != nil {
+			return nil, err
+		}
+		state, err := t.state(e.JobKey)
+		if err != nil {
+			return nil, err
+		}
+		e.JobID = state.ID
+		entry := job.Entry{Execution: e, Job: state}
+		pending = append(pending, entry)
+		if t.s.cfg.Visible > 0 && job.Seen(entry, now) {
+			if seen++; seen == want {
+				return pending, s.Reset()
+			}
+		}
+	}
+}
+
+// state is the flag of a job, by key.
+func (t *tx) state(key int64) (job.State, error) {
+	if t.b != nil {
+		if st, ok := t.b.w.states[key]; ok {
+			return st, nil
+		}
+	}
+	st, found, err := t.readState("key = ?", key)
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	return st, err
+}
+
+// stateByID is the flag of a job, by its id.
+func (t *tx) stateByID(id job.ID) (job.State, bool, error) {
+	if t.b != nil {
+		if key, ok := t.b.w.jobs[id]; ok {
+			return t.b.w.states[key], true, nil
+		}
+	}
+	return t.readState("id = ?", string(id))
+}
+
+func (t *tx) readState(where string, arg any) (st job.State, found bool, err error) {
+	err = t.c.query(sqlState+where, []any{arg}, func(r *row) error {
+		found = true
+		st = job.State{
+			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
+			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5),
+		}
+		return nil
+	})
+	if found && t.b != nil {
+		t.b.w.rememberState(st)
+	}
+	return st, found, err
+}

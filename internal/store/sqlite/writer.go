@@ -1,0 +1,385 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// task is one thing to do in the writer: a decision, or an update.
+type task struct {
+	keys   store.Keys
+	decide store.Decide
+	update func(store.Tx) error
+	ctx    context.Context // of an update
+	done   func(store.Commit, error)
+
+	err     error
+	effects []job.Effect
+}
+
+// batchLimit is how many decisions one commit takes.
+const batchLimit = 512
+
+// writer owns the writing connection. It takes what waits, runs it in one
+// transaction, commits, and hands the batch to the completion goroutine, so
+// that answering one batch overlaps with deciding the next.
+type writer struct {
+	s *Store
+	c *conn
+
+	mu        sync.Mutex
+	wake      *sync.Cond
+	decisions []*task
+	updates   []*task
+	restart   bool
+	closed    bool
+
+	batches chan *batch
+	written atomic.Int64 // rows since the last checkpoint
+
+	// Caches of the writing connection: only the writer touches them, and a
+	// batch that is rolled back empties them.
+	things map[registry.Name]int64
+	states map[int64]job.State
+	jobs   map[job.ID]int64
+
+	queueSeq, eventSeq, commits int64
+	selfCheckpoint              bool
+}
+
+// batch is what one commit holds.
+type batch struct {
+	w       *writer
+	tasks   []*task
+	tallies map[int64]job.Tally
+	effects []job.Effect // of the task that runs
+	wakes   []time.Time
+	rows    int64
+	seqAt   int64 // queueSeq as stored
+
+	lastMoved movedKey
+	lastEvent int64
+	commit    store.Commit
+}
+
+type movedKey struct{ thing, job, number int64 }
+
+func newWriter(s *Store, c *conn) (*writer, error) {
+	w := &writer{s: s, c: c, batches: make(chan *batch, 2)}
+	w.wake = sync.NewCond(&w.mu)
+	w.forget()
+	c.c.SetBusyTimeout(200 * time.Millisecond)
+	return w, w.readSequences()
+}
+
+func (w *writer) readSequences() error {
+	w.queueSeq, w.eventSeq = 0, 0
+	err := w.c.query("SELECT value FROM sequence WHERE name = 'queue'", nil, func(r *row) error { w.queueSeq = r.int(0); return nil })
+	if err != nil {
+		return err
+	}
+	return w.c.query("SELECT coalesce(max(seq), 0) FROM event", nil, func(r *row) error { w.eventSeq = r.int(0); return nil })
+}
+
+// forget empties the caches.
+func (w *writer) forget() {
+	w.things, w.states, w.jobs = map[registry.Name]int64{}, map[int64]job.State{}, map[job.ID]int64{}
+}
+
+// The caches' bounds; a full one is emptied, the working set comes back at once.
+const (
+	thingCache = 50_000
+	stateCache = 4_096
+)
+
+func (w *writer) rememberThing(name registry.Name, key int64) {
+	if len(w.things) >= thingCache {
+		clear(w.things)
+	}
+	w.things[name] = key
+}
+
+func (w *writer) rememberState(st job.State) {
+	if len(w.states) >= stateCache {
+		clear(w.states)
+		clear(w.jobs)
+	}
+	w.states[st.Key], w.jobs[st.ID] = st, st.Key
+}
+
+// forgetThing and forgetJob empty a cached row that an update has changed:
+// every write to the thing or job tables calls them.
+func (t *tx) forgetThing(name registry.Name) { delete(t.b.w.things, name) }
+
+func (t *tx) forgetJob(key int64, id job.ID) {
+	delete(t.b.w.states, key)
+	delete(t.b.w.jobs, id)
+}
+
+// submit queues a task; false when the store is closed.
+func (w *writer) submit(t *task) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	if t.update != nil {
+		w.updates = append(w.updates, t)
+	} else {
+		w.decisions = append(w.decisions, t)
+	}
+	w.wake.Signal()
+	return true
+}
+
+// restartLog asks for the log to begin again between two batches; with an
+// error, from now on as part of every thousandth commit.
+func (w *writer) restartLog(err error) {
+	w.mu.Lock()
+	w.restart = true
+	w.selfCheckpoint = err != nil
+	w.wake.Signal()
+	w.mu.Unlock()
+}
+
+// close lets the writer finish what was submitted and end.
+func (w *writer) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.wake.Signal()
+	w.mu.Unlock()
+}
+
+func (w *writer) run() {
+	defer close(w.batches)
+	for {
+		tasks, restart, ok := w.take()
+		if !ok {
+			return
+		}
+		if len(tasks) > 0 {
+			b := w.commit(tasks)
+			w.written.Add(b.rows)
+			w.batches <- b
+		}
+		if restart {
+			// Busy readers make it fail; the checkpointer asks again.
+			_, _ = w.c.checkpoint("RESTART")
+		}
+	}
+}
+
+// take waits for work: decisions first, and one update at most, so that a long
+// sweep in slices never keeps a device waiting for more than one slice.
+func (w *writer) take() (tasks []*task, restart, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.decisions)+len(w.updates) == 0 && !w.restart && !w.closed {
+		w.wake.Wait()
+	}
+	if n := min(len(w.decisions), batchLimit); n > 0 {
+		tasks = append(tasks, w.decisions[:n]...)
+		rest := copy(w.decisions, w.decisions[n:])
+		clear(w.decisions[rest:])
+		w.decisions = w.decisions[:rest]
+	}
+	if len(w.updates) > 0 {
+		tasks = append(tasks, w.updates[0])
+		w.updates[0] = nil
+		w.updates = w.updates[1:]
+	}
+	restart = w.restart || w.selfCheckpoint && w.commits%1000 == 0
+	w.restart = false
+	return tasks, restart, len(tasks) > 0 || restart || !w.closed
+}
+
+// commit runs the tasks as one transaction. If that fails as a whole (a full
+// disk, a damaged page), each is tried alone, so that only those that cannot
+// be done fail.
+func (w *writer) commit(tasks []*task) *batch {
+	b, err := w.attempt(tasks)
+	if err == nil {
+		return b
+	}
+	if len(tasks) == 1 {
+		tasks[0].err = err
+		return b
+	}
+	all := &batch{w: w, tasks: tasks}
+	for _, t := range tasks {
+		t.err, t.effects = nil, nil
+		one := w.commit([]*task{t})
+		all.rows += one.rows
+		all.wakes = append(all.wakes, one.wakes...)
+		all.commit = one.commit
+	}
+	return all
+}
+
+func (w *writer) attempt(tasks []*task) (b *batch, err error) {
+	b = &batch{w: w, tasks: tasks, seqAt: w.queueSeq}
+	defer func() {
+		if err != nil {
+			_, _ = w.c.exec("ROLLBACK") // it fails when SQLite has rolled back by itself
+			w.forget()
+			if e := w.readSequences(); e != nil {
+				err = e
+			}
+			b.rows, b.wakes = 0, nil
+		}
+	}()
+	if _, err := w.c.exec("BEGIN"); err != nil {
+		return b, err
+	}
+	t := &tx{c: w.c, s: w.s, b: b}
+	for _, task := range tasks {
+		if err := b.run(t, task); err != nil {
+			return b, err
+		}
+	}
+	if err := b.flush(t); err != nil {
+		return b, err
+	}
+	if _, err := w.c.exec("COMMIT"); err != nil {
+		return b, err
+	}
+	w.commits++
+	b.commit = store.Commit{Seq: w.commits}
+	return b, nil
+}
+
+// run does one task within the transaction. The error is one that spoils the
+// transaction; a task's own refusal stays with the task.
+func (b *batch) run(t *tx, task *task) error {
+	b.effects, b.lastMoved = nil, movedKey{}
+	if task.update != nil {
+		return b.runUpdate(t, task)
+	}
+	snap, err := t.Snapshot(task.keys)
+	if err != nil {
+		return err
+	}
+	changes, err := task.decide(snap)
+	if err != nil {
+		task.err = err
+		return nil
+	}
+	if len(changes.Moves)+len(changes.Effects) == 0 {
+		return nil
+	}
+	if err := t.Write(changes); err != nil {
+		return err
+	}
+	task.effects = b.effects
+	return nil
+}
+
+// runUpdate does an ordinary transaction inside the batch: what it changed is
+// taken back, alone, when it fails.
+func (b *batch) runUpdate(t *tx, task *task) error {
+	if task.err = context.Cause(task.ctx); task.err != nil {
+		return nil
+	}
+	if err := b.flush(t); err != nil {
+		return err
+	}
+	seq, event, rows, wakes := b.w.queueSeq, b.w.eventSeq, b.rows, len(b.wakes)
+	if _, err := t.c.exec("SAVEPOINT task"); err != nil {
+		return err
+	}
+	task.err = task.update(t)
+	if task.err == nil {
+		task.err = b.flush(t)
+	}
+	if task.err == nil {
+		task.effects = b.effects
+		b.rows++
+		_, err := t.c.exec("RELEASE task")
+		return err
+	}
+	b.tallies = nil
+	b.w.queueSeq, b.seqAt, b.w.eventSeq, b.rows, b.wakes = seq, seq, event, rows, b.wakes[:wakes]
+	b.w.forget()
+	if _, err := t.c.exec("ROLLBACK TO task"); err != nil {
+		return err
+	}
+	_, err := t.c.exec("RELEASE task")
+	return err
+}
+
+func (b *batch) count(jobKey int64, d job.Tally) {
+	if b.tallies == nil {
+		b.tallies = map[int64]job.Tally{}
+	}
+	b.tallies[jobKey] = b.tallies[jobKey].Plus(d)
+}
+
+func (b *batch) wake(at time.Time) { b.wakes = append(b.wakes, at) }
+
+// flush writes what is summed up over the batch: one row of counters and one
+// of attention for each job, and the queue's sequence.
+func (b *batch) flush(t *tx) error {
+	for key, d := range b.tallies {
+		if err := t.addTally(key, d); err != nil {
+			return err
+		}
+		if err := t.SetDue(key, dueNow); err != nil {
+			return err
+		}
+	}
+	if len(b.tallies) > 0 {
+		b.wake(time.Time{})
+		clear(b.tallies)
+	}
+	if b.seqAt != b.w.queueSeq {
+		_, err := t.c.exec("INSERT INTO sequence (name, value) VALUES ('queue', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", b.w.queueSeq)
+		if err != nil {
+			return err
+		}
+		b.seqAt = b.w.queueSeq
+	}
+	return nil
+}
+
+// dueNow is the time that is always due.
+var dueNow = time.UnixMilli(1)
+
+// addTally adds a difference to a job's counters.
+func (t *tx) addTally(key int64, d job.Tally) error {
+	_, err := t.c.exec(sqlAddTally, key,
+		d.Things[job.Queued], d.Things[job.InProgress], d.Things[job.Succeeded], d.Things[job.Failed],
+		d.Things[job.TimedOut], d.Things[job.Rejected], d.Things[job.Removed], d.Things[job.Canceled],
+		d.Finished[job.Succeeded], d.Finished[job.Failed], d.Finished[job.TimedOut], d.Finished[job.Rejected])
+	return err
+}
+
+const sqlAddTally = `INSERT INTO tally (job, queued, in_progress, succeeded, failed, timed_out, rejected, removed, canceled,
+ finished_succeeded, finished_failed, finished_timed_out, finished_rejected) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+ ON CONFLICT (job) DO UPDATE SET queued = queued + excluded.queued, in_progress = in_progress + excluded.in_progress,
+ succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, timed_out = timed_out + excluded.timed_out,
+ rejected = rejected + excluded.rejected, removed = removed + excluded.removed, canceled = canceled + excluded.canceled,
+ finished_succeeded = finished_succeeded + excluded.finished_succeeded, finished_failed = finished_failed + excluded.finished_failed,
+ finished_timed_out = finished_timed_out + excluded.finished_timed_out, finished_rejected = finished_rejected + excluded.finished_rejected`
+
+// complete answers, in commit order: each task's done, then its effects.
+func (w *writer) complete() {
+	for b := range w.batches {
+		for _, t := range b.tasks {
+			t.done(b.commit, t.err)
+			if t.err == nil && len(t.effects) > 0 && w.s.observer != nil {
+				w.s.observer.Effects(t.effects)
+			}
+		}
+		if w.s.observer != nil {
+			for _, at := range b.wakes {
+				w.s.observer.Wake(at)
+			}
+		}
+	}
+}
