@@ -1,0 +1,82 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/drover-iot/drover/internal/registry"
+)
+
+// AttachedThings is the Authorizer of `serve` until policies land (design.md
+// decision 13). An access key is an operator's and may do everything. The holder
+// of a certificate acts for the things that it is attached to, and no other:
+//
+//   - it connects with any client id;
+//   - it uses every topic and filter that does not begin with `$`;
+//   - it uses `$aws/things/{thing}/…` and the Jobs operations of those things.
+//
+// Everything else is refused, and device-plane.md 6.5 says how that looks.
+type AttachedThings struct {
+	// Of gives the names of the things to which a certificate is attached, in
+	// ascending order: Certificates.Attached.
+	Of func(certificateID string) []registry.Name
+}
+
+// Allow says whether p may do this.
+func (a AttachedThings) Allow(p Principal, action Action, resource string) bool {
+	switch p.Kind {
+	case ByAccessKey:
+		return true
+	case ByCertificate:
+		return a.device(p.ID, action, resource)
+	}
+	return false
+}
+
+func (a AttachedThings) device(certificate string, action Action, resource string) bool {
+	switch action {
+	case Connect:
+		return true
+	case Publish, RetainPublish, Receive:
+		return a.topic(certificate, resource)
+	case Subscribe:
+		return a.topic(certificate, unshared(resource))
+	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution:
+		return a.acts(certificate, resource)
+	}
+	return false
+}
+
+// topic judges a topic and a filter alike. A wildcard in the first level does
+// not match `$aws` (device-plane.md 6.3), and one in the place of the thing is
+// no name: `$aws/things/+/jobs/notify` is refused.
+func (a AttachedThings) topic(certificate, topic string) bool {
+	if !strings.HasPrefix(topic, "$") {
+		return topic != ""
+	}
+	rest, ok := strings.CutPrefix(topic, "$aws/things/")
+	if !ok {
+		return false
+	}
+	thing, below, _ := strings.Cut(rest, "/")
+	return below != "" && a.acts(certificate, thing)
+}
+
+func (a AttachedThings) acts(certificate, thing string) bool {
+	_, found := slices.BinarySearch(a.Of(certificate), registry.Name(thing))
+	return found
+}
+
+// unshared gives the filter of a shared subscription, `$share/{group}/{filter}`:
+// what it would deliver decides, not the group.
+func unshared(filter string) string {
+	rest, shared := strings.CutPrefix(filter, "$share/")
+	if !shared {
+		return filter
+	}
+	group, filter, _ := strings.Cut(rest, "/")
+	if group == "" {
+		return ""
+	}
+	return filter
+}
