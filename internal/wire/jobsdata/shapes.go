@@ -49,7 +49,7 @@ type DescribeJobExecutionInput struct {
 	JobID              job.ID        `uri:"jobId"`
 	ThingName          registry.Name `uri:"thingName"`
 	IncludeJobDocument *bool         `query:"includeJobDocument"`
-	ExecutionNumber    *int64        `query:"executionNumber"`
+	ExecutionNumber    *int64        `query:"executionNumber" digits:"also"`
 	ClientToken        *string       `mqtt:"clientToken"`
 }
 
@@ -67,10 +67,10 @@ type UpdateJobExecutionInput struct {
 	Status                   job.Status    `json:"status"`
 	StatusDetails            job.Details   `json:"statusDetails"`
 	StepTimeoutInMinutes     *int64        `json:"stepTimeoutInMinutes"`
-	ExpectedVersion          *int64        `json:"expectedVersion"`
+	ExpectedVersion          *int64        `json:"expectedVersion" digits:"also"`
 	IncludeJobExecutionState *bool         `json:"includeJobExecutionState"`
 	IncludeJobDocument       *bool         `json:"includeJobDocument"`
-	ExecutionNumber          *int64        `json:"executionNumber"`
+	ExecutionNumber          *int64        `json:"executionNumber" digits:"also"`
 	ClientToken              *string       `mqtt:"clientToken"`
 
 	// Warning is as in StartNextPendingJobExecutionInput.

@@ -1,0 +1,226 @@
+package wire
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/drover-iot/drover/internal/job"
+)
+
+// Check holds a request, a pointer to one of the Input structs, against facts.tsv.
+// It returns a *job.Error: InvalidRequest with every violation in AWS's wording, or
+// NotImplemented naming the first member whose feature is not here yet. Decode and
+// Bind have checked what they filled in; Check is for requests made in-process.
+func Check(in any) error {
+	v := reflect.ValueOf(in).Elem()
+	s := session{plan: planOf(v.Type()), v: v}
+	return s.check()
+}
+
+// session is the work on one request: what is wrong with it so far.
+type session struct {
+	plan       *plan
+	v          reflect.Value
+	violations []string
+	bad        uint64     // top-level members that were not read; the violation is told
+	later      *job.Error // the first member that has to wait
+}
+
+// maxViolations bounds a message; a client that sent more than this is not reading.
+const maxViolations = 10
+
+func (s *session) check() error {
+	s.members(s.plan, s.v, "", s.bad)
+	if n := len(s.violations); n > 0 {
+		noun := "errors"
+		if n == 1 {
+			noun = "error"
+		}
+		return job.Errorf(job.InvalidRequest, "%d validation %s detected: %s", n, noun, strings.Join(s.violations, "; "))
+	}
+	if s.later != nil {
+		return s.later
+	}
+	return nil
+}
+
+func (s *session) members(p *plan, v reflect.Value, path string, skip uint64) {
+	for i := range p.fields {
+		f := &p.fields[i]
+		if skip&(1<<i) != 0 {
+			continue
+		}
+		fv := v.Field(f.index)
+		if absent(fv) {
+			if f.fact.required && fv.Kind() != reflect.Int64 {
+				s.violate("null", path+f.member, "Member must not be null")
+			}
+			continue
+		}
+		s.value(f, fv, path+f.member)
+		if s.later == nil && f.later != "" && asksForLater(f, fv) {
+			s.later = notYet(s.plan.name, path+f.member, f)
+		}
+	}
+}
+
+// absent says whether a member was not given: nil, or the zero value. An empty list
+// or map that was given is not absent.
+func absent(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer:
+		return v.IsNil()
+	default:
+		return v.IsZero()
+	}
+}
+
+func asksForLater(f *field, v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() > 0 // an empty one asks for nothing
+	case reflect.String:
+		return f.laterText == "" || v.String() == f.laterText
+	default:
+		return true
+	}
+}
+
+func notYet(op, member string, f *field) *job.Error {
+	if f.laterText != "" {
+		return job.Errorf(job.NotImplemented, "%s: value '%s' of '%s' (%s) is not implemented yet; nothing was changed.", op, f.laterText, member, f.later)
+	}
+	return job.Errorf(job.NotImplemented, "%s: member '%s' (%s) is not implemented yet; nothing was changed. Leave it out.", op, member, f.later)
+}
+
+func (s *session) value(f *field, v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if f.sub != nil {
+			s.members(f.sub, v.Elem(), path+".", 0)
+			return
+		}
+		s.value(f, v.Elem(), path)
+	case reflect.String:
+		s.text(&f.fact, v.String(), path)
+	case reflect.Int64:
+		s.number(&f.fact, float64(v.Int()), strconv.FormatInt(v.Int(), 10), path)
+	case reflect.Float64:
+		s.number(&f.fact, v.Float(), strconv.FormatFloat(v.Float(), 'g', -1, 64), path)
+	case reflect.Slice:
+		s.length(&f.fact, v.Len(), path)
+		for i := range v.Len() {
+			at := path + "." + strconv.Itoa(i+1) + ".member"
+			if f.sub != nil {
+				s.members(f.sub, v.Index(i), at+".", 0)
+			} else {
+				s.text(&f.elem, v.Index(i).String(), at)
+			}
+		}
+	case reflect.Map:
+		s.length(&f.fact, v.Len(), path)
+		s.pairs(f, v, path)
+	}
+}
+
+// pairs checks the keys and values of a map; all maps of the model are of strings.
+func (s *session) pairs(f *field, v reflect.Value, path string) {
+	first := len(s.violations)
+	for it := v.MapRange(); it.Next(); {
+		k := it.Key().String()
+		if c := f.key.text(k); c != "" {
+			s.violate(quote(k), path, "Map keys must satisfy constraint: ["+c+"]")
+		}
+		if c := f.value.text(it.Value().String()); c != "" {
+			s.violate(quote(it.Value().String()), path+"."+shorten(k), "Map value must satisfy constraint: ["+c+"]")
+		}
+	}
+	slices.Sort(s.violations[first:]) // a map has no order, a message should
+}
+
+func (s *session) text(f *fact, v, path string) {
+	if c := f.text(v); c != "" {
+		s.violate(quote(v), path, c)
+	}
+}
+
+// text gives the constraint that v fails, "" if none.
+func (f *fact) text(v string) string {
+	if f.min != nil || f.max != nil {
+		if n := utf8.RuneCountInString(v); f.outside(float64(n)) {
+			return f.bounds("length", float64(n))
+		}
+	}
+	if f.enum != nil && !slices.Contains(f.enum, v) {
+		return "Member must satisfy enum value set: [" + strings.Join(f.enum, ", ") + "]"
+	}
+	if f.pattern != nil && !f.pattern.match(v) {
+		return "Member must satisfy regular expression pattern: " + f.pattern.text
+	}
+	return ""
+}
+
+func (s *session) number(f *fact, v float64, text, path string) {
+	if !f.outside(v) || slices.Contains(f.enum, text) {
+		return
+	}
+	c := f.bounds("value", v)
+	if f.enum != nil {
+		c += ", or be " + strings.Join(f.enum, ", ")
+	}
+	s.violate(quote(text), path, c)
+}
+
+func (s *session) length(f *fact, n int, path string) {
+	if f.outside(float64(n)) {
+		s.violations = append(s.violations, fmt.Sprintf(
+			"Value at '%s' failed to satisfy constraint: %s", path, f.bounds("length", float64(n))))
+	}
+}
+
+func (f *fact) outside(v float64) bool {
+	return f.min != nil && v < *f.min || f.max != nil && v > *f.max
+}
+
+// bounds words the bound that v is outside of.
+func (f *fact) bounds(what string, v float64) string {
+	if f.min != nil && v < *f.min {
+		return fmt.Sprintf("Member must have %s greater than or equal to %v", what, *f.min)
+	}
+	return fmt.Sprintf("Member must have %s less than or equal to %v", what, *f.max)
+}
+
+func (s *session) violate(value, path, constraint string) {
+	if len(s.violations) < maxViolations {
+		s.violations = append(s.violations, "Value "+value+" at '"+path+"' failed to satisfy constraint: "+constraint)
+	}
+}
+
+// maxShown bounds how much of a value a message repeats.
+const maxShown = 64
+
+func shorten(v string) string {
+	if len(v) <= maxShown {
+		return v
+	}
+	cut := maxShown
+	for cut > 0 && !utf8.RuneStart(v[cut]) {
+		cut--
+	}
+	return v[:cut] + "…"
+}
+
+func quote(v string) string { return "'" + shorten(v) + "'" }
+
+// bounded keeps a text that quotes the caller's input short.
+func bounded(text string) string {
+	const most = 256
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(text, "�")
+}

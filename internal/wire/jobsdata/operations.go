@@ -1,0 +1,25 @@
+package jobsdata
+
+import (
+	_ "embed"
+	"sync"
+
+	"github.com/drover-iot/drover/internal/wire"
+)
+
+// Service is the name of this service in a credential scope
+// (registry-and-auth.md F.1).
+const Service = "iot-jobs-data"
+
+//go:embed operations.tsv
+var operationsTable string
+
+// Operations lists every operation of the service, in order of name. The caller
+// must not change it.
+var Operations = sync.OnceValue(func() []wire.Operation {
+	ops, err := wire.ParseOperations(operationsTable)
+	if err != nil {
+		panic("jobsdata/operations.tsv: " + err.Error()) // the table is ours, and tested
+	}
+	return ops
+})
