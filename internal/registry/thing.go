@@ -45,3 +45,8 @@ type Certificate struct {
 	NotBefore time.Time
 	NotAfter  time.Time
 }
+
+// NewThing is a thing as it is first registered.
+func NewThing(uuid string, name Name, attributes map[string]string, now time.Time) Thing {
+	return Thing{UUID: uuid, Name: name, Attributes: attributes, Version: 1, CreatedAt: now}
+}
