@@ -9,9 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Client calls one server.
@@ -104,21 +103,36 @@ func (c *Client) CreateFleet(ctx context.Context, group string, n int, name func
 	if err != nil {
 		return "", err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	err = inParallel(ctx, n, func(ctx context.Context, i int) error {
+		if _, err := c.CreateThing(ctx, name(i)); err != nil {
+			return err
+		}
+		return c.AddToGroup(ctx, group, name(i))
+	})
+	return arn, err
+}
+
+// AddAll makes n existing things members of a group.
+func (c *Client) AddAll(ctx context.Context, group string, n int, name func(int) string) error {
+	return inParallel(ctx, n, func(ctx context.Context, i int) error { return c.AddToGroup(ctx, group, name(i)) })
+}
+
+// inParallel does it for 0 to n-1, many at a time, until one fails.
+func inParallel(ctx context.Context, n int, do func(context.Context, int) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var workers sync.WaitGroup
 	for w := range parallel {
-		g.Go(func() error {
-			for i := w; i < n; i += parallel {
-				if _, err := c.CreateThing(ctx, name(i)); err != nil {
-					return err
-				}
-				if err := c.AddToGroup(ctx, group, name(i)); err != nil {
-					return err
+		workers.Go(func() {
+			for i := w; i < n && ctx.Err() == nil; i += parallel {
+				if err := do(ctx, i); err != nil {
+					stop(err) // the first cause is kept
 				}
 			}
-			return nil
 		})
 	}
-	return arn, g.Wait()
+	workers.Wait()
+	return context.Cause(ctx)
 }
 
 // CreateJob creates a job.

@@ -83,7 +83,7 @@ func AppendSuback(b []byte, id uint16, codes ...byte) []byte {
 }
 
 // AppendPublish appends a PUBLISH; id counts only at QoS 1, where it may not be 0.
-func AppendPublish(b []byte, topic string, qos byte, id uint16, payload []byte) []byte {
+func AppendPublish[T string | []byte](b []byte, topic T, qos byte, id uint16, payload []byte) []byte {
 	n := 2 + len(topic) + len(payload)
 	if qos > 0 {
 		n += 2
@@ -119,7 +119,7 @@ func appendHeader(b []byte, first byte, n int) []byte {
 	return append(b, byte(n))
 }
 
-func appendString(b []byte, s string) []byte {
+func appendString[T string | []byte](b []byte, s T) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 

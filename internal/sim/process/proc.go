@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // clockTick is USER_HZ, the unit of the times in /proc/PID/stat; it is 100 on
@@ -37,10 +36,16 @@ func CPU(pid int) (time.Duration, error) {
 }
 
 // RSS is the memory the process has resident now, in bytes.
-func RSS(pid int) (int64, error) { return status(pid, "VmRSS:") }
+func RSS(pid int) (int64, error) { return kibibytes(pid, "VmRSS:") }
 
 // PeakRSS is the most it had resident since its start or ResetPeak.
-func PeakRSS(pid int) (int64, error) { return status(pid, "VmHWM:") }
+func PeakRSS(pid int) (int64, error) { return kibibytes(pid, "VmHWM:") }
+
+// Tracer is the process that traces this one; 0 = none.
+func Tracer(pid int) (int, error) {
+	n, err := status(pid, "TracerPid:")
+	return int(n), err
+}
 
 // ResetPeak makes PeakRSS start again from what is resident now.
 func ResetPeak(pid int) error {
@@ -57,17 +62,21 @@ func status(pid int, key string) (int64, error) {
 	if !ok || len(f) == 0 {
 		return 0, fmt.Errorf("/proc/%d/status has no %s", pid, key)
 	}
-	kib, err := strconv.ParseInt(string(f[0]), 10, 64)
-	return kib << 10, err
+	return strconv.ParseInt(string(f[0]), 10, 64)
+}
+
+func kibibytes(pid int, key string) (int64, error) {
+	n, err := status(pid, key)
+	return n << 10, err
 }
 
 // RaiseFileLimit lifts this process's soft limit on open files to its hard
 // limit, which children inherit, and says what it is now.
 func RaiseFileLimit() (uint64, error) {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return 0, err
 	}
 	l.Cur = l.Max
-	return l.Cur, unix.Setrlimit(unix.RLIMIT_NOFILE, &l)
+	return l.Cur, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
 }

@@ -45,18 +45,29 @@ func Spawn(ctx context.Context, program string, args ...string) (*Child, error) 
 	return spawn(ctx, nil, program, args...)
 }
 
+// SpawnWithOutput is Spawn with the read end of the child's stdout, which the
+// caller closes.
+func SpawnWithOutput(ctx context.Context, program string, args ...string) (*Child, *os.File, error) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	c, err := spawn(ctx, in, program, args...)
+	if err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return c, out, nil
+}
+
 // StartDrover starts the drover binary and waits for its ready line.
 func StartDrover(ctx context.Context, binary string, args ...string) (*Child, error) {
-	out, in, err := os.Pipe()
+	c, out, err := SpawnWithOutput(ctx, binary, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	c, err := spawn(ctx, in, binary, args...)
-	in.Close()
-	if err != nil {
-		return nil, err
-	}
 	_ = out.SetReadDeadline(time.Now().Add(startTimeout))
 	line, err := bufio.NewReader(io.LimitReader(out, 64<<10)).ReadBytes('\n')
 	if err == nil {
@@ -108,12 +119,23 @@ func (c *Child) Kill() {
 // Stop asks the child to end (SIGTERM) and gives its exit error. One that has
 // not ended after the grace period is killed and reported.
 func (c *Child) Stop(grace time.Duration) error {
-	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	if err := c.signal(syscall.SIGTERM, grace); err != nil {
+		return err
+	}
+	return c.err
+}
+
+// End ends a tool that is stopped by a signal and says so in its exit status
+// (strace, perf), which is no error.
+func (c *Child) End(s syscall.Signal, grace time.Duration) error { return c.signal(s, grace) }
+
+func (c *Child) signal(s syscall.Signal, grace time.Duration) error {
+	_ = c.cmd.Process.Signal(s)
 	select {
 	case <-c.done:
-		return c.err
+		return nil
 	case <-time.After(grace):
 		c.Kill()
-		return fmt.Errorf("pid %d did not end within %s of SIGTERM; its log ends:\n%s", c.PID(), grace, c.log.String())
+		return fmt.Errorf("pid %d did not end within %s of signal %d; its log ends:\n%s", c.PID(), grace, s, c.log.String())
 	}
 }

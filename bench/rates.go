@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/drover-iot/drover/internal/sim/process"
+)
+
+// alone measures what the harness itself can do: the responder without a
+// broker, and the generator against a server that does nothing.
+func (s *suite) alone(ctx context.Context) error {
+	for _, window := range []int{20, s.Conns} {
+		rate, err := pumpAlone(ctx, s.self, window, 2*time.Second)
+		if err != nil {
+			return err
+		}
+		say("responder alone, %d under way: %.0f/s", window, rate)
+		s.results.Responder = append(s.results.Responder, Alone{Window: window, PerSecond: rate})
+	}
+	c, out, err := process.SpawnWithOutput(ctx, s.self, "ceiling")
+	if err != nil {
+		return err
+	}
+	defer c.Kill()
+	defer out.Close()
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("ceiling: %w: %s", err, c.Log())
+	}
+	load, err := runGenerator(ctx, s.self, GenConfig{
+		Addr: strings.TrimSpace(addr), Mode: Echo, Conns: s.Conns, Warm: s.Warm, Run: s.Run, ServerPID: c.PID()})
+	if err != nil {
+		return err
+	}
+	say("generator against a bare loop: %.0f/s", load.PerSecond)
+	s.results.Ceiling = load
+	return nil
+}
+
+// rates measures both brokers in turn, as often as Runs says, each run in
+// another order, so that a machine whose speed drifts is unjust to none.
+func (s *suite) rates(ctx context.Context) error {
+	m, err := startMosquitto(ctx, s.mosquitto)
+	if err != nil {
+		return err
+	}
+	defer m.Kill()
+	return s.withJob(ctx, "rates", s.Conns, func(f *fleetServer) error {
+		var responders []*process.Child
+		for _, b := range []broker{m, f.broker} {
+			r, err := startResponder(ctx, s.self, b.addr, nil)
+			if err != nil {
+				return err
+			}
+			defer r.Kill()
+			responders = append(responders, r)
+		}
+		measured := []struct {
+			row  string
+			on   broker
+			mode Mode
+			with *process.Child
+		}{
+			{mosquittoEcho, m, Echo, responders[0]},
+			{droverEcho, f.broker, Echo, responders[1]},
+			{droverUpdate, f.broker, Update, nil},
+			{droverNext, f.broker, Next, nil},
+		}
+		for run := range s.Runs {
+			for i := range measured {
+				x := measured[(run+i)%len(measured)]
+				cfg := GenConfig{Addr: x.on.addr, Mode: x.mode, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Run, ServerPID: x.on.PID()}
+				if x.with != nil {
+					cfg.OtherPID = x.with.PID()
+				}
+				load, err := runGenerator(ctx, s.self, cfg)
+				if err != nil {
+					return fmt.Errorf("%s: %w; the server's log ends:\n%s", x.row, err, x.on.Log())
+				}
+				say("run %d of %d: %-22s %7.0f/s  p50 %.2f ms  p99 %.2f ms  %.1f us/req", run+1, s.Runs, x.row, load.PerSecond, load.P50, load.P99, load.ServerCPU)
+				s.results.add(x.row, load)
+			}
+		}
+		return nil
+	})
+}
+
+// sustained measures updates without a pause, and how large the log grows.
+func (s *suite) sustained(ctx context.Context) error {
+	return s.withJob(ctx, "sustained", s.Conns, func(f *fleetServer) error {
+		largest := watchLog(ctx, f.data)
+		profiled, err := s.startProfile(ctx, f.PID())
+		if err != nil {
+			return err
+		}
+		load, err := runGenerator(ctx, s.self, GenConfig{
+			Addr: f.addr, Mode: Update, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Sustained, ServerPID: f.PID()})
+		err = errors.Join(err, profiled())
+		s.results.Sustained = &Sustained{Load: load, LargestLog: largest(), LogLimit: s.WALLimit}
+		return err
+	})
+}
