@@ -1,0 +1,62 @@
+package mqtt
+
+import (
+	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/wire/jobsdata"
+)
+
+// Effects tells devices what a commit has caused, in commit order: notify, then
+// notify-next (device-plane.md 1.4, 4.3). It is called by one goroutine, after
+// the answer to the request that caused them. A durable effect's row goes with
+// its last message into the sessions' queues.
+func (g *Gateway) Effects(es []job.Effect) {
+	for i := range es {
+		g.tell(&es[i])
+	}
+}
+
+func (g *Gateway) tell(e *job.Effect) {
+	var row any
+	if e.Row != 0 {
+		row = e.Row
+	}
+	jobs := prefix + e.Thing + "/jobs/"
+	if topic := jobs + "notify"; e.Notify && (row != nil || g.broker.HasAudience(topic)) {
+		token := row
+		if e.Next {
+			token = nil // the row goes with the message that follows
+		}
+		g.push(topic, g.data.Notify(*e), e, token)
+	}
+	if topic := jobs + "notify-next"; e.Next && (row != nil || g.broker.HasAudience(topic)) {
+		next, err := g.data.NotifyNext(*e)
+		if err != nil {
+			// The job was deleted meanwhile; its own effect follows.
+			g.Log.Debug("notify-next not rendered", "thing", e.Thing, "err", err)
+			if row == nil {
+				return
+			}
+			next = new(jobsdata.NextJobExecutionChanged)
+		}
+		g.push(topic, next, e, row)
+	}
+}
+
+func (g *Gateway) push(topic string, payload jobsdata.Reply, e *job.Effect, token any) {
+	form := jobsdata.Form{Protocol: jobsdata.MQTT, Timestamp: e.At, OmitThingName: g.OmitThingName}
+	g.broker.Publish(broker.Message{Topic: topic, Payload: payload.Append(make([]byte, 0, 256), form), QoS: 1}, token)
+}
+
+// NeedsRow says whether a persistent session listens for the thing's
+// notifications, so that their effect must survive a crash.
+func (g *Gateway) NeedsRow(thing string) bool {
+	jobs := prefix + thing + "/jobs/"
+	return g.broker.HasPersistentAudience(jobs+"notify") || g.broker.HasPersistentAudience(jobs+"notify-next")
+}
+
+// Hears says whether any session listens for the thing's notifications.
+func (g *Gateway) Hears(thing string) bool {
+	jobs := prefix + thing + "/jobs/"
+	return g.broker.HasAudience(jobs+"notify") || g.broker.HasAudience(jobs+"notify-next")
+}

@@ -1,0 +1,125 @@
+package mqtt
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/drover-iot/drover/internal/auth"
+	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/wire/jobsdata"
+)
+
+// Data are the device operations, asynchronous: done is called once, from any
+// goroutine, in commit order.
+type Data interface {
+	GetPendingJobExecutionsAsync(ops.Caller, *jobsdata.GetPendingJobExecutionsInput, func(*jobsdata.GetPendingJobExecutionsOutput, error))
+	StartNextPendingJobExecutionAsync(ops.Caller, *jobsdata.StartNextPendingJobExecutionInput, func(*jobsdata.StartNextPendingJobExecutionOutput, error))
+	DescribeJobExecutionAsync(ops.Caller, *jobsdata.DescribeJobExecutionInput, func(*jobsdata.DescribeJobExecutionOutput, error))
+	UpdateJobExecutionAsync(ops.Caller, *jobsdata.UpdateJobExecutionInput, func(*jobsdata.UpdateJobExecutionOutput, error))
+	// Notify and NotifyNext render what devices are told after an effect.
+	Notify(job.Effect) *jobsdata.JobExecutionsChanged
+	NotifyNext(job.Effect) (*jobsdata.NextJobExecutionChanged, error)
+}
+
+// Config is what the gateway needs.
+type Config struct {
+	Authorizer auth.Authorizer
+	Now        func() time.Time
+	Log        *slog.Logger
+	// OmitThingName leaves thingName out of executions, as captures of AWS
+	// show them (device-plane.md 11 row 16).
+	OmitThingName bool
+}
+
+// Gateway is Jobs on a broker: its hooks, and the one dispatcher of effects.
+// The facts of a connection are its auth.Principal.
+type Gateway struct {
+	Config
+	data   Data
+	broker *broker.Broker
+}
+
+var _ broker.Hooks = (*Gateway)(nil)
+
+// New makes a gateway. Bind gives it the broker and the operations, which need
+// it themselves, before either is used.
+func New(c Config) *Gateway { return &Gateway{Config: c} }
+
+// Bind completes the gateway.
+func (g *Gateway) Bind(b *broker.Broker, d Data) { g.broker, g.data = b, d }
+
+// Connect decides on a CONNECT: the policy's answer, also for the will. A will
+// on a reserved topic is refused, for no client may speak there unasked.
+func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
+	who := principal(c)
+	if !g.Authorizer.Allow(who, auth.Connect, p.ClientID) {
+		return broker.Reason(notAuthorized)
+	}
+	if w := p.Will; w != nil {
+		if strings.HasPrefix(w.Topic, "$") || !g.Authorizer.Allow(who, auth.Publish, w.Topic) ||
+			w.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, w.Topic) {
+			return broker.Reason(notAuthorized)
+		}
+	}
+	return nil
+}
+
+// notAuthorized is MQTT 5's reason code 0x87.
+const notAuthorized = 0x87
+
+// Publish takes requests out of the stream and lets ordinary messages pass.
+func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
+	who := principal(c)
+	if !g.Authorizer.Allow(who, auth.Publish, m.Topic) ||
+		m.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, m.Topic) {
+		return broker.Refuse
+	}
+	if !strings.HasPrefix(m.Topic, "$") {
+		return broker.Forward
+	}
+	topic := strings.Clone(m.Topic)
+	r := parse(topic)
+	switch r.op {
+	case notJobs:
+		if covers(topic, services) {
+			return broker.Drop
+		}
+		return broker.Refuse
+	case answer:
+		return broker.Refuse
+	}
+	g.serve(c, topic, r, m.Payload)
+	return broker.Consumed
+}
+
+// Subscribe grants filters that the policy allows; a reserved one must cover
+// topics that there are (device-plane.md 6.5).
+func (g *Gateway) Subscribe(c *broker.Conn, filter string, _ byte) broker.Verdict {
+	if !g.Authorizer.Allow(principal(c), auth.Subscribe, filter) {
+		return broker.Refuse
+	}
+	if strings.HasPrefix(filter, "$") && !strings.HasPrefix(filter, "$share/") && !covers(filter, audible) {
+		return broker.RefuseInvalid
+	}
+	return broker.Forward
+}
+
+// Receive is the policy's answer for each delivery of an ordinary message.
+func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
+	return g.Authorizer.Allow(principal(c), auth.Receive, topic)
+}
+
+// Connected does nothing: a thing that connects is told nothing, it asks
+// (device-plane.md 4.3).
+func (*Gateway) Connected(*broker.Conn, bool) {}
+
+// Disconnected does nothing.
+func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}
+
+func principal(c *broker.Conn) auth.Principal {
+	p, _ := c.Facts().(auth.Principal)
+	return p
+}

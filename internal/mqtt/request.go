@@ -1,0 +1,105 @@
+package mqtt
+
+import (
+	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/wire"
+	"github.com/drover-iot/drover/internal/wire/jobsdata"
+)
+
+// exchange is one request that waits for its answer.
+type exchange struct {
+	g     *Gateway
+	topic string // of the request
+	token *string
+	reply *broker.Pending
+}
+
+// serve decodes a request and starts its operation. Whatever happens, exactly
+// one answer follows, on the request's topic with /accepted or /rejected, to
+// this connection alone.
+func (g *Gateway) serve(c *broker.Conn, topic string, r request, payload []byte) {
+	x := &exchange{g: g, topic: topic, reply: c.Begin()}
+	caller := ops.Caller{Principal: callerName(c)}
+	switch r.op {
+	case getPending:
+		in := &jobsdata.GetPendingJobExecutionsInput{ThingName: r.thing}
+		if x.decode(payload, in, &in.ClientToken) {
+			g.data.GetPendingJobExecutionsAsync(caller, in, finish[*jobsdata.GetPendingJobExecutionsOutput](x))
+		}
+	case startNext:
+		in := &jobsdata.StartNextPendingJobExecutionInput{ThingName: r.thing}
+		if x.decode(payload, in, &in.ClientToken) {
+			x.warn(in.Warning)
+			g.data.StartNextPendingJobExecutionAsync(caller, in, finish[*jobsdata.StartNextPendingJobExecutionOutput](x))
+		}
+	case describe:
+		in := &jobsdata.DescribeJobExecutionInput{ThingName: r.thing, JobID: r.job}
+		if x.decode(payload, in, &in.ClientToken) {
+			g.data.DescribeJobExecutionAsync(caller, in, finish[*jobsdata.DescribeJobExecutionOutput](x))
+		}
+	case update:
+		in := &jobsdata.UpdateJobExecutionInput{ThingName: r.thing, JobID: r.job}
+		if x.decode(payload, in, &in.ClientToken) {
+			x.warn(in.Warning)
+			g.data.UpdateJobExecutionAsync(caller, in, finish[*jobsdata.UpdateJobExecutionOutput](x))
+		}
+	default:
+		// The token is echoed where there is one; what else the body says is
+		// of no matter.
+		in := new(jobsdata.GetPendingJobExecutionsInput)
+		_ = wire.Decode(payload, in)
+		x.token = in.ClientToken
+		x.refuse(job.Errorf(job.InvalidTopic, "No operation has the topic %s: expected get, start-next, {jobId}/get or {jobId}/update after jobs/", topic))
+	}
+}
+
+// decode fills and checks in; if it cannot, it has answered.
+func (x *exchange) decode(payload []byte, in any, token **string) bool {
+	err := wire.Decode(payload, in)
+	x.token = *token
+	if err != nil {
+		x.refuse(err)
+		return false
+	}
+	return true
+}
+
+// finish gives the done of an operation whose answer goes to x.
+func finish[Out jobsdata.Reply](x *exchange) func(Out, error) {
+	return func(out Out, err error) {
+		if err != nil {
+			x.refuse(err)
+			return
+		}
+		x.reply.Reply(x.topic+"/accepted", out.Append(make([]byte, 0, 128), x.form()))
+	}
+}
+
+func (x *exchange) refuse(err error) {
+	e := wire.ErrorOf(err)
+	if e.Code == job.Internal {
+		x.g.Log.Error("operation failed", "topic", x.topic, "err", e.Cause)
+	}
+	x.reply.Reply(x.topic+"/rejected", jobsdata.AppendError(make([]byte, 0, 128), e, x.form()))
+}
+
+func (x *exchange) form() jobsdata.Form {
+	return jobsdata.Form{Protocol: jobsdata.MQTT, ClientToken: x.token, Timestamp: x.g.Now(), OmitThingName: x.g.OmitThingName}
+}
+
+func (x *exchange) warn(warning string) {
+	if warning != "" {
+		x.g.Log.Warn(warning, "topic", x.topic)
+	}
+}
+
+// callerName is who asks, for the history: the certificate or key, else the
+// client id.
+func callerName(c *broker.Conn) string {
+	if p := principal(c); p.ID != "" {
+		return p.ID
+	}
+	return c.ClientID()
+}
