@@ -28,6 +28,7 @@ type Job struct {
 	Description string
 	Selection   Selection
 	Targets     []string // ARNs, in the order given
+	Resolved    []Target // what they named at creation, in the same order
 	ReasonCode  string   // of its cancellation
 	Comment     string   // of its cancellation
 	Actor       string   // who created it
@@ -39,6 +40,14 @@ type Job struct {
 	// Expansion is how far its targets have become executions.
 	Expansion Expansion
 	Rollout   Rollout
+}
+
+// Target is the thing or group that a target's ARN named when the job was
+// created: a name that is reused later is another target.
+type Target struct {
+	Group bool
+	Key   int64
+	Name  string
 }
 
 // Expansion is the stored cursor over (target, thing) of a job's rollout. The

@@ -12,6 +12,10 @@ import (
 // ErrNotFound says that a row that was asked for by its name is not there.
 var ErrNotFound = errors.New("not found")
 
+// ErrCursor says that a page was asked for after something that is no cursor
+// of that list.
+var ErrCursor = errors.New("not a cursor of this list")
+
 // Store keeps everything that Drover acknowledges.
 //
 // The device path is Submit: a decision over a prefetched snapshot of one thing.

@@ -149,9 +149,9 @@ type Rollouts interface {
 	NextJob() (time.Time, error)
 	// SetDue says when a job wants attention next; zero: not any more.
 	SetDue(jobKey int64, at time.Time) error
-	// Unswept are things whose stored rows of this job are pending, or with
-	// every, all things that have any row of it; by key, after a thing's key.
-	Unswept(jobKey, after int64, every bool, limit int) ([]Member, error)
+	// Prune forgets memberships that have ended and that no expansion under
+	// way can walk, limit at most; more says that there are others.
+	Prune(limit int) (more bool, err error)
 }
 
 // Member is a thing on a walk.

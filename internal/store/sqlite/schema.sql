@@ -23,15 +23,21 @@ CREATE TABLE thing_group (
   created     INTEGER NOT NULL
 ) STRICT;
 
--- joined and left are membership sequence numbers (left_at 0: still a member).
+-- joined and left_at are membership sequence numbers (left_at 0: still a member).
+-- The thing's name is repeated for the order of ThingsInGroup.
 CREATE TABLE membership (
   grp     INTEGER NOT NULL,
   thing   INTEGER NOT NULL,
   joined  INTEGER NOT NULL,
   left_at INTEGER NOT NULL DEFAULT 0,
+  name    TEXT NOT NULL,
   PRIMARY KEY (grp, thing, joined)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX membership_name ON membership (grp, name) WHERE left_at = 0;
 CREATE INDEX membership_thing ON membership (thing, grp) WHERE left_at = 0;
+-- What only an expansion under way may still walk: pruned when there is none.
+CREATE INDEX membership_left ON membership (left_at) WHERE left_at <> 0;
+CREATE TABLE dissolved (grp INTEGER PRIMARY KEY) STRICT;  -- deleted groups whose memberships remain
 
 CREATE TABLE certificate (
   id         TEXT PRIMARY KEY,
@@ -67,14 +73,26 @@ CREATE TABLE job (
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
-  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, expansion, rollout
+  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, actor
 ) STRICT;
-CREATE INDEX job_created ON job (created, key);
 CREATE TABLE job_target (
   target TEXT NOT NULL,
   job    INTEGER NOT NULL,
   PRIMARY KEY (target, job)
 ) STRICT, WITHOUT ROWID;
+-- How far a job's targets have become executions; rewritten with every slice.
+CREATE TABLE expansion (
+  job       INTEGER PRIMARY KEY,
+  done      INTEGER NOT NULL,
+  pin       INTEGER NOT NULL,
+  target    INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  started   INTEGER NOT NULL,
+  second    INTEGER NOT NULL,
+  in_second INTEGER NOT NULL,
+  released  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 CREATE TABLE document (
   job  INTEGER PRIMARY KEY,
   body BLOB NOT NULL
@@ -113,7 +131,7 @@ CREATE TABLE execution (
   details       BLOB,                     -- JSON object, NULL when empty
   PRIMARY KEY (thing, job, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX execution_by_job ON execution (job, thing, number);
+CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
 CREATE INDEX execution_by_seq ON execution (thing, seq);
 CREATE INDEX execution_due ON execution (due) WHERE due IS NOT NULL;
 

@@ -111,7 +111,10 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 			return err
 		}
 		bindKey(s, 1, b)
-		return run(s)
+		if err := run(s); err != nil {
+			return err
+		}
+		return t.dropTombstone(b.ThingKey)
 	}
 	due, sql := a.Due(), sqlReportExecution
 	timed := b.Number == 0 || !due.Equal(b.Due())

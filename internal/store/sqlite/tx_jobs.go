@@ -1,0 +1,181 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+const jobColumns = `j.key, j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.selection,
+ j.created, j.last_updated, j.completed, j.rest,
+ x.done, x.pin, x.target, x.after_key, x.started, x.second, x.in_second, x.released`
+
+// jobWidth is how many columns jobColumns has.
+const jobWidth = 19
+
+const tallyColumns = `t.queued, t.in_progress, t.succeeded, t.failed, t.timed_out, t.rejected, t.removed, t.canceled,
+ t.finished_succeeded, t.finished_failed, t.finished_timed_out, t.finished_rejected`
+
+// jobRest is what of a job is kept as JSON: read with the job, asked for never.
+type jobRest struct {
+	Description string       `json:",omitempty"`
+	Targets     []string     `json:",omitempty"`
+	Resolved    []job.Target `json:",omitempty"`
+	ReasonCode  string       `json:",omitempty"`
+	Comment     string       `json:",omitempty"`
+	Actor       string       `json:",omitempty"`
+	PerMinute   int64        `json:",omitempty"`
+}
+
+func scanJob(r *row) (j job.Job, err error) {
+	var rest jobRest
+	if err := decode(r.text(10), &rest); err != nil {
+		return j, fmt.Errorf("job %s: %w", r.text(1), err)
+	}
+	j = job.Job{
+		State: job.State{
+			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
+			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5),
+		},
+		Selection: job.Selection(r.int(6)),
+		CreatedAt: instant(r.int(7)), LastUpdatedAt: instant(r.int(8)), CompletedAt: instant(r.int(9)),
+		Description: rest.Description, Targets: rest.Targets, Resolved: rest.Resolved,
+		ReasonCode: rest.ReasonCode, Comment: rest.Comment, Actor: rest.Actor,
+		Expansion: job.Expansion{
+			Done: r.bool(11), Pin: r.int(12), Target: int(r.int(13)), After: r.int(14),
+			Stats: job.Stats{Start: instant(r.int(15)), Second: r.int(16), InSecond: r.int(17), Released: r.int(18)},
+		},
+		Rollout: job.Rollout{PerMinute: rest.PerMinute},
+	}
+	return j, nil
+}
+
+// countedStatuses is the order of tallyColumns: so many of Things, then of Finished.
+var (
+	countedThings   = [...]job.Status{job.Queued, job.InProgress, job.Succeeded, job.Failed, job.TimedOut, job.Rejected, job.Removed, job.Canceled}
+	countedFinished = [...]job.Status{job.Succeeded, job.Failed, job.TimedOut, job.Rejected}
+)
+
+func scanTally(r *row, at int) (t job.Tally) {
+	for i, s := range countedThings {
+		t.Things[s] = r.int(at + i)
+	}
+	for i, s := range countedFinished {
+		t.Finished[s] = r.int(at + len(countedThings) + i)
+	}
+	return t
+}
+
+func (t *tx) Job(id job.ID) (job.Job, job.Tally, error) { return t.job("j.id = ?", string(id)) }
+
+func (t *tx) JobByKey(key int64) (job.Job, job.Tally, error) { return t.job("j.key = ?", key) }
+
+func (t *tx) job(where string, arg any) (j job.Job, tally job.Tally, err error) {
+	err = t.one("SELECT "+jobColumns+", "+tallyColumns+` FROM job j JOIN expansion x ON x.job = j.key
+		LEFT JOIN tally t ON t.job = j.key WHERE `+where, []any{arg}, func(r *row) (err error) {
+		j, err = scanJob(r)
+		tally = scanTally(r, jobWidth)
+		return err
+	})
+	return j, tally, err
+}
+
+func (t *tx) PutJob(j *job.Job, document []byte) error {
+	rest, err := encode(jobRest{
+		Description: j.Description, Targets: j.Targets, Resolved: j.Resolved,
+		ReasonCode: j.ReasonCode, Comment: j.Comment, Actor: j.Actor, PerMinute: j.Rollout.PerMinute,
+	})
+	if err != nil {
+		return err
+	}
+	if j.Key == 0 {
+		return t.insertJob(j, rest, document)
+	}
+	// A slice of an expansion leaves all this as it is: then it is not written.
+	_, err = t.c.exec(`UPDATE job SET status = ?1, force_canceled = ?2, changed = ?3, in_progress_minutes = ?4, last_updated = ?5,
+		completed = ?6, rest = ?7 WHERE key = ?8 AND NOT (status = ?1 AND force_canceled = ?2 AND changed = ?3
+		AND in_progress_minutes = ?4 AND last_updated = ?5 AND completed = ?6 AND rest = ?7)`,
+		int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, j.Key)
+	if err != nil {
+		return err
+	}
+	t.forgetJob(j.Key, j.ID)
+	return t.putExpansion(j)
+}
+
+func (t *tx) insertJob(j *job.Job, rest string, document []byte) error {
+	_, err := t.c.exec(`INSERT INTO job (id, status, force_canceled, changed, in_progress_minutes, selection,
+		created, last_updated, completed, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		string(j.ID), int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, int64(j.Selection),
+		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest)
+	if err != nil {
+		return err
+	}
+	j.Key = t.c.lastInsertRowID()
+	if _, err := t.c.exec("INSERT INTO document (job, body) VALUES (?, ?)", j.Key, document); err != nil {
+		return err
+	}
+	for _, target := range j.Targets {
+		if _, err := t.c.exec("INSERT OR IGNORE INTO job_target (target, job) VALUES (?, ?)", target, j.Key); err != nil {
+			return err
+		}
+	}
+	return t.putExpansion(j)
+}
+
+func (t *tx) putExpansion(j *job.Job) error {
+	x := &j.Expansion
+	_, err := t.c.exec("INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, second, in_second, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Second, x.Stats.InSecond, x.Stats.Released)
+	return err
+}
+
+func (t *tx) Document(jobKey int64) (body []byte, err error) {
+	err = t.one("SELECT body FROM document WHERE job = ?", []any{jobKey}, func(r *row) error { body = r.blob(0); return nil })
+	return body, err
+}
+
+// JobList walks by key, which is the order of creation.
+func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next string, err error) {
+	before, err := numbers(p.After, 1<<62)
+	if err != nil {
+		return nil, "", err
+	}
+	pg := pager{limit: p.Limit}
+	sql, args := "SELECT "+jobColumns+" FROM job j JOIN expansion x ON x.job = j.key WHERE j.key < ? ORDER BY j.key DESC LIMIT ?", []any{}
+	if f.Target != "" {
+		sql = "SELECT " + jobColumns + ` FROM job_target o CROSS JOIN job j ON j.key = o.job JOIN expansion x ON x.job = j.key
+			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
+		args = append(args, f.Target)
+	}
+	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0))
+	err = t.paged(sql, args, func(r *row) error {
+		j, err := scanJob(r)
+		if err != nil {
+			return err
+		}
+		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection)
+		keep, err := pg.take(cursor(j.Key), wanted)
+		if keep {
+			jobs = append(jobs, j)
+		}
+		return err
+	})
+	return jobs, pg.next, err
+}
+
+func (t *tx) DropJob(key int64) error {
+	var id job.ID
+	err := t.one("DELETE FROM job WHERE key = ? RETURNING id", []any{key}, func(r *row) error { id = job.ID(r.text(0)); return nil })
+	if err != nil {
+		return err
+	}
+	t.forgetJob(key, id)
+	for _, table := range []string{"document", "tally", "job_due", "expansion", "job_target"} {
+		if _, err := t.c.exec("DELETE FROM "+table+" WHERE job = ?", key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
