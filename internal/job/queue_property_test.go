@@ -1,0 +1,312 @@
+package job
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// machine is a thing with several jobs under random changes: the rules hold
+// after each of them.
+type machine struct {
+	now     time.Time
+	rows    map[ID][]Execution // attempts by job, oldest first
+	states  map[ID]State
+	tallies map[ID]Tally
+	told    []Ref // heads as devices were told
+	pending map[Ref]bool
+	seq     int64
+}
+
+func newMachine() *machine {
+	m := &machine{
+		now: epoch, rows: map[ID][]Execution{}, states: map[ID]State{}, tallies: map[ID]Tally{},
+		told: []Ref{{}}, pending: map[Ref]bool{},
+	}
+	for i, id := range []ID{"a", "b", "c", "d"} {
+		m.states[id] = State{Key: int64(i + 1), ID: id, Status: JobInProgress, InProgressMinutes: int64(i) * 3}
+	}
+	return m
+}
+
+// queue is what the store would hand to a decision.
+func (m *machine) queue(r Ref) Queue {
+	var q Queue
+	for id, attempts := range m.rows {
+		for _, e := range attempts {
+			if e.Status.Pending() {
+				q.Pending = append(q.Pending, Entry{e, m.states[id]})
+			}
+		}
+	}
+	slices.SortFunc(q.Pending, func(a, b Entry) int { return compare(a.Execution, b.Execution) })
+	attempts := m.rows[r.Job]
+	for i, e := range attempts {
+		if e.Number == r.Number || r.Number == 0 && i == len(attempts)-1 {
+			q.Named = Entry{e, m.states[r.Job]}
+			if i > 0 {
+				q.Previous = Entry{attempts[i-1], m.states[r.Job]}
+			}
+			if i < len(attempts)-1 {
+				q.Newer = Entry{attempts[len(attempts)-1], m.states[r.Job]}
+			}
+		}
+	}
+	return q
+}
+
+// write applies an outcome as a store would, checking each move on the way.
+func (m *machine) write(t *rapid.T, out Outcome) {
+	for _, move := range out.Moves {
+		b, a := move.Before, move.After
+		id := ID(b.JobID + a.JobID)
+		if b.Number != 0 && a.Number != 0 {
+			id = a.JobID
+			if a.Version != b.Version+1 {
+				t.Fatalf("the version went from %d to %d", b.Version, a.Version)
+			}
+			if b.Status.Terminal() {
+				t.Fatalf("%s is final, and became %s", b.Status, a.Status)
+			}
+			if !b.StartedAt.IsZero() && a.StartedAt != b.StartedAt {
+				t.Fatal("startedAt moved")
+			}
+		}
+		m.tallies[id] = m.tallies[id].Plus(move.Tally)
+		switch {
+		case b.Number == 0:
+			m.seq++
+			a.Seq = m.seq
+			m.rows[id] = append(m.rows[id], a)
+		case a.Number == 0:
+			m.rows[id] = slices.DeleteFunc(m.rows[id], func(e Execution) bool { return e.Number == b.Number })
+		default:
+			for i := range m.rows[id] {
+				if m.rows[id][i].Number == a.Number {
+					m.rows[id][i] = a
+				}
+			}
+		}
+	}
+	for _, e := range out.Effects {
+		head, _ := Head(e.After, m.now)
+		if e.Next {
+			m.told = append(m.told, head.refIfAny())
+		}
+		if e.Notify {
+			m.pending = pendingSet(e.After, m.now)
+		}
+	}
+}
+
+func (e Execution) refIfAny() Ref {
+	if e.Number == 0 {
+		return Ref{}
+	}
+	return e.Ref()
+}
+
+func pendingSet(q Queue, now time.Time) map[Ref]bool {
+	set := map[Ref]bool{}
+	for _, e := range q.Visible(now) {
+		set[e.Ref()] = true
+	}
+	return set
+}
+
+// sweep writes down what the flags and the clock have made of the rows, as the
+// scheduler does.
+func (m *machine) sweep(t *rapid.T) {
+	for id := range m.states {
+		for _, e := range slices.Clone(m.rows[id]) {
+			out, err := m.queue(e.Ref()).Apply(e.Ref(), Change{Kind: Sweep}, m.now)
+			if err == nil {
+				m.write(t, out)
+			}
+		}
+	}
+}
+
+func (m *machine) check(t *rapid.T) {
+	q := m.queue(Ref{})
+	head, _ := Head(q, m.now)
+	if last := m.told[len(m.told)-1]; last != head.refIfAny() {
+		t.Fatalf("devices were told that %v is next, and it is %v", last, head.refIfAny())
+	}
+	seen := pendingSet(q, m.now)
+	if len(seen) != len(m.pending) {
+		t.Fatalf("devices were told of %v, and pending is %v", m.pending, seen)
+	}
+	visible := q.Visible(m.now)
+	for i := 1; i < len(visible); i++ {
+		if !Less(visible[i-1], visible[i]) {
+			t.Fatalf("the queue is out of order at %d", i)
+		}
+	}
+	for id, attempts := range m.rows {
+		var want Tally
+		if n := len(attempts); n > 0 {
+			want.Things[attempts[n-1].Status]++
+			for i := n - 1; i >= 0; i-- {
+				if attempts[i].Status.Finished() {
+					want.Finished[attempts[i].Status]++
+					break
+				}
+			}
+		}
+		if m.tallies[id] != want {
+			t.Fatalf("job %s counts %+v, a recount says %+v", id, m.tallies[id], want)
+		}
+	}
+}
+
+// TestTheQueueUnderRandomChanges: versions grow by one, terminal is final, one
+// winner per expected version, the queue is in order, what devices were last
+// told is what there is, and both counter sets equal their recounts.
+func TestTheQueueUnderRandomChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine()
+		ids := rapid.SampledFrom([]ID{"a", "b", "c", "d"})
+		t.Repeat(map[string]func(*rapid.T){
+			"enqueue": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				attempts := m.rows[id]
+				if n := len(attempts); n > 1 || n == 1 && attempts[0].Status.Pending() || m.states[id].Status != JobInProgress {
+					return // counters look two attempts deep; this jobs have no more
+				}
+				e := New(7, m.states[id].Key, id, int64(len(attempts)+1), m.now)
+				m.write(t, m.queue(Ref{Job: id}).Enqueue(Entry{e, m.states[id]}, m.now))
+			},
+			"start-next": func(t *rapid.T) {
+				q := m.queue(Ref{})
+				head, any := Head(q, m.now)
+				out, got, ok, err := q.StartNext(Change{Kind: Start}, m.now)
+				if err != nil || ok != any || ok && (got.Ref() != head.Ref() || got.Status != InProgress) {
+					t.Fatalf("start-next gave %v %v %v, the head was %v %v", got, ok, err, head, any)
+				}
+				if len(out.Effects) != 0 {
+					t.Fatal("starting the head is silent")
+				}
+				m.write(t, out)
+			},
+			"report": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				q := m.queue(Ref{Job: id})
+				now, found := q.Find(m.now)
+				expected := rapid.Int64Range(0, 6).Draw(t, "expectedVersion")
+				status := rapid.SampledFrom(Statuses()).Draw(t, "status")
+				c := Change{Kind: Report, Status: status, ExpectedVersion: &expected}
+				c.Step.Minutes = rapid.Int64Range(0, 4).Draw(t, "step")
+				out, err := q.Apply(Ref{Job: id}, c, m.now)
+				if found == nil && now.Version != expected && code(err) != VersionMismatch {
+					t.Fatalf("expected version %d against %d gave %v", expected, now.Version, err)
+				}
+				m.write(t, out)
+				if err == nil {
+					again, err := m.queue(Ref{Job: id}).Apply(Ref{Job: id}, c, m.now)
+					if code(err) != VersionMismatch || len(again.Moves) != 0 {
+						t.Fatalf("a second winner for version %d: %v", expected, err)
+					}
+				}
+			},
+			"cancel": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				out, _ := m.queue(Ref{Job: id}).Apply(Ref{Job: id}, Change{Kind: Cancel, Force: rapid.Bool().Draw(t, "force")}, m.now)
+				m.write(t, out)
+			},
+			"remove": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				out, _ := m.queue(Ref{Job: id}).Apply(Ref{Job: id}, Change{Kind: Remove}, m.now)
+				m.write(t, out)
+			},
+			"delete": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				n := rapid.Int64Range(0, 2).Draw(t, "number")
+				out, _ := m.queue(Ref{id, n}).Apply(Ref{id, n}, Change{Kind: Delete, Force: rapid.Bool().Draw(t, "force")}, m.now)
+				m.write(t, out)
+				if len(m.rows[id]) > 0 && m.rows[id][0].Number == 2 {
+					m.rows[id][0].Number = 1 // "numbers may be reused after deletion"
+					if m.pending[Ref{id, 2}] {
+						delete(m.pending, Ref{id, 2})
+						m.pending[Ref{id, 1}] = true
+					}
+					if last := &m.told[len(m.told)-1]; *last == (Ref{id, 2}) {
+						last.Number = 1
+					}
+				}
+			},
+			"cancel job": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				s := m.states[id]
+				j, _, err := Job{State: s}.Cancel(rapid.Bool().Draw(t, "force"), "", "", m.now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.states[id] = j.State
+				m.sweep(t)
+			},
+			"time": func(t *rapid.T) {
+				m.now = m.now.Add(time.Duration(rapid.IntRange(1, 200).Draw(t, "seconds")) * time.Second)
+				m.sweep(t)
+			},
+			"": m.check,
+		})
+	})
+}
+
+// TestARolloutNeverExceedsItsRateInAnySlidingMinute asks at random moments and
+// takes all that it is given.
+func TestARolloutNeverExceedsItsRateInAnySlidingMinute(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := Rollout{PerMinute: rapid.Int64Range(1, 1000).Draw(t, "rate")}
+		s := Stats{Start: epoch}
+		now := epoch
+		type release struct {
+			at time.Time
+			n  int64
+		}
+		var all []release
+		for range rapid.IntRange(1, 300).Draw(t, "asks") {
+			quota, wake := r.Next(s, now)
+			take := rapid.Int64Range(0, quota).Draw(t, "take")
+			s = s.Release(take, now)
+			all = append(all, release{now, take})
+			if !wake.After(now) {
+				t.Fatalf("wake %v is not after %v", wake, now)
+			}
+			if rapid.Bool().Draw(t, "prompt") {
+				now = wake
+			} else {
+				now = now.Add(time.Duration(rapid.Int64Range(1, int64(5*time.Second)).Draw(t, "pause")))
+			}
+		}
+		for i := range all {
+			var sum int64
+			for j := i; j < len(all) && all[j].at.Sub(all[i].at) < time.Minute; j++ {
+				sum += all[j].n
+			}
+			if sum > r.PerMinute {
+				t.Fatalf("%d released within a minute, the rate is %d", sum, r.PerMinute)
+			}
+		}
+	})
+}
+
+func TestARolloutThatIsAskedInTimeReachesItsRate(t *testing.T) {
+	for _, rate := range []int64{1, 7, 60, 1000} {
+		r, s, now := Rollout{PerMinute: rate}, Stats{Start: epoch}, epoch
+		for now.Before(epoch.Add(period * time.Second)) {
+			quota, wake := r.Next(s, now)
+			if now == epoch && quota == 0 {
+				t.Fatalf("at rate %d the first is not released at once", rate)
+			}
+			s = s.Release(quota, now)
+			now = wake
+		}
+		if s.Released != rate {
+			t.Errorf("rate %d released %d in its period", rate, s.Released)
+		}
+	}
+}
