@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -50,13 +49,11 @@ var protocols = []string{"3.1.1", "5"}
 // `drover thing create` writes, because there a device is its certificate.
 func (s *server) newThing(t *testing.T, name string) {
 	t.Helper()
-	if s.mode == "dev" {
-		if _, err := s.control(t).CreateThing(t.Context(), &iot.CreateThingInput{ThingName: &name}); err != nil {
-			t.Fatal(err)
-		}
-		return
+	args := []string{"thing", "create", name}
+	if s.mode == "serve" {
+		args = append(args, "--cert-out", s.certs())
 	}
-	cmd := exec.Command(drover, "thing", "create", name, "--cert-out", s.certs())
+	cmd := exec.Command(drover, args...)
 	cmd.Env = s.env()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("drover thing create %s: %v\n%s", name, err, out)
@@ -66,7 +63,7 @@ func (s *server) newThing(t *testing.T, name string) {
 func (s *server) certs() string { return filepath.Join(filepath.Dir(s.data), "certs") }
 
 func (s *server) certFile(thing string) string {
-	return filepath.Join(s.certs(), thing+".pem.crt")
+	return filepath.Join(s.certs(), thing+".cert.pem")
 }
 
 func (s *server) keyFile(thing string) string {

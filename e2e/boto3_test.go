@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestBoto3 runs testdata/boto3_story.py; each of its checks is a subtest.
+func TestBoto3(t *testing.T) {
+	python := need(t, "python")
+	onBoth(t, func(t *testing.T, s *server) {
+		cmd := exec.Command(python, "testdata/boto3_story.py")
+		cmd.Env = s.env()
+		out, err := cmd.CombinedOutput()
+		type check struct{ name, trace string }
+		var passed, failed []check
+		for line := range strings.Lines(string(out)) {
+			if name, ok := strings.CutPrefix(line, "ok "); ok {
+				passed = append(passed, check{name: strings.TrimSpace(name)})
+			} else if name, ok := strings.CutPrefix(line, "not ok "); ok {
+				failed = append(failed, check{name: strings.TrimSpace(name)})
+			} else if len(failed) > 0 {
+				failed[len(failed)-1].trace += line
+			}
+		}
+		for _, c := range passed {
+			t.Run(c.name, func(*testing.T) {})
+		}
+		for _, c := range failed {
+			t.Run(c.name, func(t *testing.T) { t.Error(c.trace) })
+		}
+		if len(passed) == 0 || (err != nil) != (len(failed) > 0) {
+			t.Errorf("the script itself: %v\n%s", err, out)
+		}
+	})
+}
