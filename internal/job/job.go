@@ -21,6 +21,20 @@ func (s Selection) String() string {
 	return ""
 }
 
+// NewJob is a SNAPSHOT job as it is created: IN_PROGRESS, its membership pinned,
+// its rollout about to begin.
+func NewJob(id ID, targets []string, resolved []Target, pin int64, now time.Time) Job {
+	return Job{
+		State:     State{ID: id, Status: JobInProgress, ChangedAt: now},
+		Selection: Snapshot, Targets: targets, Resolved: resolved,
+		CreatedAt: now, LastUpdatedAt: now,
+		Expansion: Expansion{Pin: pin, Stats: Stats{Start: now}},
+	}
+}
+
+// MaxTargets is how many targets a job may have (control-plane.md H).
+const MaxTargets = 100
+
 // Job is one job: what CreateJob was told, and where it has come to. Its
 // document is kept apart, immutable (control-plane.md A.3, B.1).
 type Job struct {
@@ -67,6 +81,22 @@ func (j Job) Complete(t Tally) bool {
 	return j.Status == JobInProgress && j.Selection == Snapshot && j.Expansion.Done && t.Pending() == 0
 }
 
+// Completed is the job once Complete said so.
+func (j Job) Completed(now time.Time) Job {
+	j.Status = JobCompleted
+	j.ChangedAt, j.LastUpdatedAt, j.CompletedAt = now, now, now
+	return j
+}
+
+// Processing are the targets that are still being handed out: none once the
+// rollout is done (control-plane.md B.11).
+func (j Job) Processing() []string {
+	if j.Status != JobInProgress || j.Expansion.Done {
+		return nil
+	}
+	return j.Targets[min(j.Expansion.Target, len(j.Targets)):]
+}
+
 // Concurrent is isConcurrent: the service is handing out executions, or taking
 // them back.
 func (j Job) Concurrent(t Tally) bool {
@@ -88,6 +118,7 @@ func (j Job) Cancel(force bool, reason, comment string, now time.Time) (_ Job, c
 	case JobInProgress, JobScheduled:
 		j.Status, j.ForceCanceled = JobCanceled, force
 		j.ReasonCode, j.Comment = reason, comment
+		j.Expansion.Done = true // what was not handed out never will be
 		j.ChangedAt, j.LastUpdatedAt = now, now
 		return j, true, nil
 	case JobCanceled:
@@ -121,6 +152,7 @@ func (j Job) Delete(force bool, now time.Time) (Job, error) {
 			"Job %s is %s: only a COMPLETED or CANCELED job can be deleted without force", j.ID, j.Status)
 	}
 	j.Status = JobDeletionInProgress
+	j.Expansion.Done = true
 	j.ChangedAt, j.LastUpdatedAt = now, now
 	return j, nil
 }

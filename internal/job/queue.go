@@ -185,6 +185,16 @@ func (o *Outcome) delete(e Execution, c Change, now time.Time) error {
 	return nil
 }
 
+// Drop takes the named execution away because its job is being deleted, which
+// has hidden it already: devices are told as if it had been seen until now.
+func (q Queue) Drop(now time.Time) Outcome {
+	out := Outcome{Queue: q}
+	if e := q.Named.Execution; e.Number != 0 {
+		out.step(e, Execution{}, Change{Kind: Delete, Actor: ActorService}, now)
+	}
+	return out
+}
+
 // Enqueue adds a new execution to the queue; previous is the thing's attempt of
 // the same job before it, with Number 0 if there is none.
 func (q Queue) Enqueue(e Entry, now time.Time) Outcome {

@@ -10,6 +10,18 @@ type Rollout struct {
 	PerMinute int64 // 0: without a limit
 }
 
+// Capped is the rollout of a job that asks for no rate of its own, or for r:
+// the default then, and never more than max; 0 is without a limit.
+func (r Rollout) Capped(byDefault, limit int64) Rollout {
+	if r.PerMinute <= 0 {
+		r.PerMinute = byDefault
+	}
+	if limit > 0 && (r.PerMinute <= 0 || r.PerMinute > limit) {
+		r.PerMinute = limit
+	}
+	return r
+}
+
 // Stats is what a rollout has done: enough to go on after a restart.
 type Stats struct {
 	Start    time.Time // of the rollout

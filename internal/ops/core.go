@@ -15,10 +15,16 @@ type Caller struct {
 	Principal string // access key id, certificate id, or "anonymous"
 }
 
-// Audience tells whether a thing's notifications need a durable row, because a
-// persistent session listens for them (design.md decision 2). False positives
-// are allowed. It is asked inside a transaction and must be quick.
-type Audience interface{ NeedsRow(thing string) bool }
+// Audience tells who listens for a thing's notifications. False positives are
+// allowed. It is asked inside a transaction and must be quick.
+type Audience interface {
+	// NeedsRow says whether they need a durable row, because a persistent
+	// session listens (design.md decision 2).
+	NeedsRow(thing string) bool
+	// Hears says whether any session listens. What a rollout or a sweep does to
+	// a thing that nobody hears is told to nobody, and costs nothing.
+	Hears(thing string) bool
+}
 
 // Issuer makes device certificates.
 type Issuer interface {
