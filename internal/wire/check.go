@@ -130,13 +130,12 @@ func (s *session) value(f *field, v reflect.Value, path string) {
 // pairs checks the keys and values of a map; all maps of the model are of strings.
 func (s *session) pairs(f *field, v reflect.Value, path string) {
 	first := len(s.violations)
-	for it := v.MapRange(); it.Next(); {
-		k := it.Key().String()
+	for k, text := range *stringMapOf(v) {
 		if c := f.key.text(k); c != "" {
 			s.violate(quote(k), path, "Map keys must satisfy constraint: ["+c+"]")
 		}
-		if c := f.value.text(it.Value().String()); c != "" {
-			s.violate(quote(it.Value().String()), path+"."+shorten(k), "Map value must satisfy constraint: ["+c+"]")
+		if c := f.value.text(text); c != "" {
+			s.violate(quote(text), path+"."+shorten(k), "Map value must satisfy constraint: ["+c+"]")
 		}
 	}
 	slices.Sort(s.violations[first:]) // a map has no order, a message should

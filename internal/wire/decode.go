@@ -191,8 +191,10 @@ func (s *session) fromNumber(i int, f *field, v reflect.Value, raw jsontext.Valu
 			return
 		}
 		setInt(v, n)
-	default:
+	case reflect.Float64:
 		s.fromOther(i, f, v, raw)
+	default: // an enum too: job.Status is a number in Go, not on the wire
+		s.wrongType(i, f, v, raw)
 	}
 }
 
@@ -251,7 +253,7 @@ func (s *session) stringMap(d *jsontext.Decoder, i int, f *field, v reflect.Valu
 		m[key] = string(unquoted(raw))
 	}
 	if s.bad&(1<<i) == 0 {
-		v.Set(reflect.ValueOf(m).Convert(v.Type()))
+		*stringMapOf(v) = m
 	}
 	_, err := d.ReadToken()
 	return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/drover-iot/drover/internal/job"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -17,8 +18,9 @@ func setText(f *field, v reflect.Value, text string) string {
 		if text == "" && f.fact.min != nil && *f.fact.min > 0 {
 			return f.fact.text(text) // once set, it could not be told from an absent one
 		}
-		if v.Kind() == reflect.Pointer {
-			v.Set(reflect.ValueOf(&text).Convert(v.Type()))
+		if p, ok := v.Addr().Interface().(**string); ok {
+			given := text
+			*p = &given
 		} else {
 			v.SetString(text)
 		}
@@ -44,19 +46,30 @@ func setText(f *field, v reflect.Value, text string) string {
 }
 
 func setInt(v reflect.Value, n int64) {
-	if v.Kind() == reflect.Pointer {
-		v.Set(reflect.ValueOf(&n))
+	if p, ok := v.Addr().Interface().(**int64); ok {
+		given := n
+		*p = &given
 	} else {
 		v.SetInt(n)
 	}
 }
 
 func setBool(v reflect.Value, b bool) {
-	if v.Kind() == reflect.Pointer {
-		v.Set(reflect.ValueOf(&b))
+	if p, ok := v.Addr().Interface().(**bool); ok {
+		given := b
+		*p = &given
 	} else {
 		v.SetBool(b)
 	}
+}
+
+// stringMapOf is where a member that is a map of strings keeps it. Reflection would
+// copy every key and value that it shows.
+func stringMapOf(v reflect.Value) *map[string]string {
+	if d, ok := v.Addr().Interface().(*job.Details); ok {
+		return (*map[string]string)(d)
+	}
+	return v.Addr().Interface().(*map[string]string)
 }
 
 // scalarType is the type of a member, given or pointed to.
