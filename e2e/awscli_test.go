@@ -156,11 +156,13 @@ func TestAWSCLICertificates(t *testing.T) {
 			"keyPair":{"PublicKey":"$pem","PrivateKey":"$pem"}}`, out); err != nil {
 			t.Fatal(err)
 		}
-		var cert struct{ CertificateArn string }
+		var cert struct {
+			CertificateARN string `json:"certificateArn"`
+		}
 		if err := json.Unmarshal(out, &cert); err != nil {
 			t.Fatal(err)
 		}
-		principal := cert.CertificateArn
+		principal := cert.CertificateARN
 		must(command{run: "iot create-thing --thing-name pump-7", want: `{"thingName":"pump-7","thingArn":"$arn","thingId":"$uuid"}`})
 		must(command{run: "iot list-thing-principals --thing-name pump-7", want: `{"principals":[]}`})
 		must(command{run: "iot attach-thing-principal --thing-name pump-7 --principal " + principal})
