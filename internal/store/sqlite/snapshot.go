@@ -6,13 +6,16 @@ import (
 	"github.com/drover-iot/drover/internal/store"
 )
 
+// SQLite looks at the values of bare parameters when it plans an ordered query
+// and then plans it anew for every value, at several times the query's own
+// cost. `?+0` is an expression, which it does not look into.
 const (
 	sqlThingKey = `SELECT key FROM thing WHERE name = ? AND deleted = 0`
 	sqlState    = `SELECT key, id, status, force_canceled, changed, in_progress_minutes FROM job WHERE `
-	sqlNewest   = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ? AND e.job = ? ORDER BY e.number DESC LIMIT 2`
-	sqlNumbered = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ? AND e.job = ? AND e.number <= ? ORDER BY e.number DESC LIMIT 2`
-	sqlPending  = `SELECT ` + executionColumns + ` FROM pending p JOIN execution e ON e.thing = p.thing AND e.job = p.job AND e.number = p.number
- WHERE p.thing = ? ORDER BY p.rank, p.queued, p.seq`
+	sqlNewest   = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 ORDER BY e.number DESC LIMIT 2`
+	sqlNumbered = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 AND e.number <= ?+0 ORDER BY e.number DESC LIMIT 2`
+	sqlPending  = `SELECT ` + executionColumns + ` FROM pending p CROSS JOIN execution e ON e.thing = p.thing AND e.job = p.job AND e.number = p.number
+ WHERE p.thing = ?+0 ORDER BY p.rank, p.queued, p.seq`
 )
 
 // Snapshot reads what a decision must see: the thing, the named execution with
