@@ -1,0 +1,13 @@
+// Package cli is the operator's commands, over the public API only: they sign,
+// call and print like any AWS client, and never open a data folder.
+//
+//	cli.go          Commands, the streams they talk on, --output
+//	exit.go         Failure: exit codes, and an error that says what to do next
+//	profile.go      endpoint, region and keys from flags, AWS_… and profile files
+//	sigv4.go        the signature of a request, from the caller's side
+//	client.go       one signed call of the control plane
+//	thing.go        drover thing create
+//	version.go      drover version
+//
+// Data goes to stdout, talk to stderr.
+package cli
