@@ -1,0 +1,73 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/drover-iot/drover/internal/cli"
+	"github.com/drover-iot/drover/internal/server"
+)
+
+// dev runs a server for one developer's machine.
+type dev struct {
+	Data          string `help:"Folder to keep everything in, on disk before it is acknowledged, as serve does. Without it all is gone at the end." placeholder:"DIR" type:"path"`
+	MQTTAddr      string `name:"mqtt-addr" help:"MQTT, plaintext, loopback only; empty closes it." default:"127.0.0.1:1883" group:"doors"`
+	HTTPAddr      string `name:"http-addr" help:"HTTP, plaintext, loopback only; empty closes it." default:"127.0.0.1:8080" group:"doors"`
+	MQTTSAddr     string `name:"mqtts-addr" help:"MQTT over TLS, with certificates as on serve; closed if not set." placeholder:"HOST:PORT" group:"doors"`
+	HTTPSAddr     string `name:"https-addr" help:"HTTPS; closed if not set." placeholder:"HOST:PORT" group:"doors"`
+	AdminAddr     string `help:"Health, version and profiles; closed if not set." placeholder:"HOST:PORT" group:"doors"`
+	AdvertiseHost string `help:"Host that DescribeEndpoint tells." default:"localhost" group:"doors"`
+	AutoThings    bool   `help:"Register a thing at its first request." group:"jobs"`
+	jobFlags
+}
+
+// Help is what `drover dev --help` teaches.
+func (dev) Help() string {
+	return `Point firmware at it: the client id is the thing's name and no certificate is
+needed. Any access key is taken and nobody is refused anything. Examples:
+
+	drover dev                                                  all the defaults
+	drover dev --auto-things                                    no thing needs registering
+	drover dev --data ./state                                   keep it, and be durable
+	drover dev --mqtt-addr 127.0.0.1:0 --http-addr 127.0.0.1:0  free ports, for tests
+
+When its doors are open it prints one line of JSON on stdout, with the address of
+each, and lines to try on stderr. Ctrl-C ends it.`
+}
+
+// Run serves until the context ends.
+func (c *dev) Run(ctx context.Context, s cli.Streams) error {
+	cfg := server.Config{
+		Dev: true, Data: c.Data,
+		MQTTAddr: c.MQTTAddr, HTTPAddr: c.HTTPAddr, MQTTSAddr: c.MQTTSAddr, HTTPSAddr: c.HTTPSAddr, AdminAddr: c.AdminAddr,
+		AdvertiseHost: c.AdvertiseHost, Hosts: hosts(c.AdvertiseHost, c.MQTTSAddr, c.HTTPSAddr),
+		AutoThings: c.AutoThings,
+	}
+	c.apply(&cfg, s)
+	return runServer(ctx, cfg, s, func(srv *server.Server) { c.tryIt(s, srv.Addrs()) })
+}
+
+// tryIt prints lines to copy, with the ports that were really opened.
+func (c *dev) tryIt(s cli.Streams, a server.Addrs) {
+	if a.HTTP == "" || a.MQTT == "" {
+		return
+	}
+	host, port, _ := net.SplitHostPort(a.MQTT)
+	fmt.Fprintf(s.Err, `
+drover dev is ready. Try it:
+
+  # hear of jobs, as the device pump-7
+  mosquitto_sub -h %[1]s -p %[2]s -i pump-7 -q 1 -v -t '$aws/things/pump-7/jobs/notify-next'
+
+  # register pump-7 and give it a job, as an operator
+  export AWS_ACCESS_KEY_ID=dev AWS_SECRET_ACCESS_KEY=dev AWS_REGION=%[3]s AWS_ENDPOINT_URL=http://%[4]s
+  aws iot create-thing --thing-name pump-7
+  aws iot create-job --job-id fw-42 --document '{"operation":"ota"}' \
+      --targets arn:aws:iot:%[3]s:%[5]s:thing/pump-7
+
+  # watch it
+  aws iot describe-job --job-id fw-42
+
+`, host, port, c.Region, a.HTTP, c.Account)
+}

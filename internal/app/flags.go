@@ -1,0 +1,76 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+
+	"github.com/drover-iot/drover/internal/cli"
+	"github.com/drover-iot/drover/internal/server"
+)
+
+// jobFlags are what the server commands share beside their doors.
+type jobFlags struct {
+	Region         string     `help:"Region in ARNs, and of signatures." default:"us-east-1" group:"jobs"`
+	Account        string     `help:"Account in ARNs, twelve digits." default:"000000000000" group:"jobs"`
+	PendingLimit   int        `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"jobs"`
+	MQTTThingName  bool       `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
+	RolloutDefault int64      `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
+	RolloutMax     int64      `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
+	Config         configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE" type:"path"`
+	logFlags
+}
+
+var (
+	regionForm  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// Validate is called by kong when the flags are read.
+func (f *jobFlags) Validate() error {
+	switch {
+	case !regionForm.MatchString(f.Region):
+		return fmt.Errorf("--region %q: expected a name such as us-east-1", f.Region)
+	case !accountForm.MatchString(f.Account):
+		return fmt.Errorf("--account %q: expected twelve digits", f.Account)
+	case f.PendingLimit < 0:
+		return fmt.Errorf("--pending-limit %d: expected 0 or more", f.PendingLimit)
+	case f.RolloutDefault < 0 || f.RolloutMax < 0:
+		return fmt.Errorf("--rollout-default %d, --rollout-max %d: expected 0 or more", f.RolloutDefault, f.RolloutMax)
+	case f.RolloutMax > 0 && (f.RolloutDefault > f.RolloutMax):
+		return fmt.Errorf("--rollout-default %d is above --rollout-max %d", f.RolloutDefault, f.RolloutMax)
+	}
+	return nil
+}
+
+// apply says it to the server.
+func (f *jobFlags) apply(c *server.Config, s cli.Streams) {
+	c.Region, c.Account = f.Region, f.Account
+	c.PendingLimit = f.PendingLimit
+	c.OmitMQTTThingName = !f.MQTTThingName
+	c.RolloutDefault, c.RolloutMax = f.RolloutDefault, f.RolloutMax
+	c.Log = f.logger(s.Err)
+	c.Build = server.Build(cli.ThisBuild())
+}
+
+// hostName is the name of this machine, for clients on others.
+func hostName() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "localhost"
+}
+
+// hosts are the names and addresses under which a door is reached: what the
+// server's certificate is made for.
+func hosts(advertised string, addrs ...string) []string {
+	all := []string{advertised, "localhost", "127.0.0.1", "::1", hostName()}
+	for _, addr := range addrs {
+		host, _, err := net.SplitHostPort(addr)
+		if ip := net.ParseIP(host); err == nil && host != "" && (ip == nil || !ip.IsUnspecified()) {
+			all = append(all, host)
+		}
+	}
+	return all
+}
