@@ -35,6 +35,16 @@ func NewJob(id ID, targets []string, resolved []Target, pin int64, now time.Time
 // MaxTargets is how many targets a job may have (control-plane.md H).
 const MaxTargets = 100
 
+// ParseSelection gives the selection with this name. Errors: InvalidRequest.
+func ParseSelection(name string) (Selection, error) {
+	for _, s := range []Selection{Snapshot, Continuous} {
+		if s.String() == name {
+			return s, nil
+		}
+	}
+	return 0, Errorf(InvalidRequest, "Unknown targetSelection %q: expected SNAPSHOT or CONTINUOUS", name)
+}
+
 // Job is one job: what CreateJob was told, and where it has come to. Its
 // document is kept apart, immutable (control-plane.md A.3, B.1).
 type Job struct {

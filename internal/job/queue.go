@@ -59,6 +59,20 @@ type Outcome struct {
 	Effects []Effect
 }
 
+// Then is both outcomes as one change of the thing's queue: devices are told
+// once, of the queue as it is in the end.
+func (o Outcome) Then(next Outcome) Outcome {
+	o.Queue = next.Queue
+	o.Moves = append(o.Moves, next.Moves...)
+	for _, e := range next.Effects {
+		for _, before := range o.Effects {
+			e.Notify, e.Next = e.Notify || before.Notify, e.Next || before.Next
+		}
+		o.Effects = []Effect{e}
+	}
+	return o
+}
+
 // Less is the order of the queue: IN_PROGRESS before QUEUED, then QueuedAt,
 // then creation (device-plane.md 3.2).
 func Less(a, b Execution) bool { return compare(a, b) < 0 }

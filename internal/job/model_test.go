@@ -1,0 +1,163 @@
+package job_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/job/jobtest"
+)
+
+// domain drives package job the way a store does, for one thing.
+type domain struct {
+	rows map[job.ID]job.Entry
+	now  time.Time
+	seq  int64
+	jobs map[job.ID]job.State
+}
+
+func (d *domain) queue(id job.ID) job.Queue {
+	q := job.Queue{Named: d.rows[id]}
+	for _, e := range d.rows {
+		if e.Status.Pending() {
+			e.Job = d.jobs[e.JobID]
+			q.Pending = append(q.Pending, e)
+		}
+	}
+	q.Named.Job = d.jobs[id]
+	slices.SortFunc(q.Pending, func(a, b job.Entry) int {
+		if job.Less(a.Execution, b.Execution) {
+			return -1
+		}
+		return 1
+	})
+	return q
+}
+
+func (d *domain) write(out job.Outcome) {
+	for _, m := range out.Moves {
+		if m.After.Number == 0 {
+			delete(d.rows, m.Before.JobID)
+			continue
+		}
+		if m.Before.Number == 0 {
+			d.seq++
+			m.After.Seq = d.seq
+		}
+		d.rows[m.After.JobID] = job.Entry{Execution: m.After, Job: d.jobs[m.After.JobID]}
+	}
+}
+
+func (d *domain) apply(id job.ID, c job.Change) error {
+	out, err := d.queue(id).Apply(job.Ref{Job: id}, c, d.now)
+	d.write(out)
+	return err
+}
+
+// words are the MQTT spellings of the codes that the model speaks of.
+var words = map[job.Code]string{
+	job.NotFound: "ResourceNotFound", job.VersionMismatch: "VersionMismatch",
+	job.InvalidStateTransition: "InvalidStateTransition", job.InvalidRequest: "InvalidRequest",
+}
+
+func agree(t *rapid.T, what string, err error, want jobtest.Result) {
+	var e *job.Error
+	got := ""
+	if errors.As(err, &e) {
+		got = words[e.Code]
+	}
+	if got != want.Code {
+		t.Fatalf("%s: the domain says %q (%v), the model %q", what, got, err, want.Code)
+	}
+	if e != nil && e.State != nil && (e.State.Version != want.Execution.Version || e.State.Status.String() != want.Execution.Status) {
+		t.Fatalf("%s: the state is %+v, the model's %+v", what, e.State, want.Execution)
+	}
+}
+
+// TestTheDomainAgreesWithTheModel runs random requests against both.
+func TestTheDomainAgreesWithTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := time.UnixMilli(1_760_000_000_000).UTC()
+		m := jobtest.New(start)
+		d := &domain{rows: map[job.ID]job.Entry{}, now: start, jobs: map[job.ID]job.State{}}
+		names := []string{"a", "b", "c", "d", "e"}
+		jobs := rapid.SampledFrom(names)
+		t.Repeat(map[string]func(*rapid.T){
+			"create": func(t *rapid.T) {
+				id := jobs.Draw(t, "job")
+				if m.Jobs[id] != nil {
+					return
+				}
+				minutes := rapid.IntRange(0, 5).Draw(t, "timeout")
+				m.Create(id, minutes, "t")
+				s := job.State{Key: int64(id[0]), ID: job.ID(id), Status: job.JobInProgress, InProgressMinutes: int64(minutes)}
+				d.jobs[s.ID] = s
+				d.write(d.queue(s.ID).Enqueue(job.Entry{Execution: job.New(1, s.Key, s.ID, 1, d.now), Job: s}, d.now))
+			},
+			"start-next": func(t *rapid.T) {
+				step := rapid.IntRange(0, 3).Draw(t, "step")
+				out, head, ok, err := d.queue("").StartNext(job.Change{Kind: job.Start, Step: job.StepTimeout{Minutes: int64(step)}}, d.now)
+				d.write(out)
+				want := m.StartNext("t", nil, step).Execution
+				if err != nil || ok != (want != nil) || ok && (string(head.JobID) != want.Job || head.Version != want.Version) {
+					t.Fatalf("start-next gave %+v %v, the model %+v", head, err, want)
+				}
+			},
+			"update": func(t *rapid.T) {
+				id := jobs.Draw(t, "job")
+				status := rapid.SampledFrom(job.Statuses()).Draw(t, "status")
+				expected := rapid.Int64Range(-1, 4).Draw(t, "expectedVersion")
+				step := rapid.IntRange(-1, 3).Draw(t, "step")
+				details := map[string]string{"n": rapid.StringMatching(`[a-z]{1,3}`).Draw(t, "n")}
+				c := job.Change{Kind: job.Report, Status: status, Details: details}
+				if expected >= 0 {
+					c.ExpectedVersion = &expected
+				}
+				if step < 0 {
+					c.Step.Drop = true
+				} else {
+					c.Step.Minutes = int64(step)
+				}
+				agree(t, "update", d.apply(job.ID(id), c), m.Update("t", id, status.String(), expected, details, step))
+			},
+			"cancel execution": func(t *rapid.T) {
+				id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
+				agree(t, "cancel", d.apply(job.ID(id), job.Change{Kind: job.Cancel, Force: force}), m.CancelExecution("t", id, force))
+			},
+			"delete execution": func(t *rapid.T) {
+				id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
+				agree(t, "delete", d.apply(job.ID(id), job.Change{Kind: job.Delete, Force: force}), m.DeleteExecution("t", id, force))
+			},
+			"time": func(t *rapid.T) {
+				by := time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second
+				m.Advance(by)
+				d.now = d.now.Add(by)
+			},
+			"": func(t *rapid.T) {
+				var want, got []string
+				for _, e := range m.Pending("t") {
+					want = append(want, e.Job+e.Status)
+				}
+				for _, e := range d.queue("").Visible(d.now) {
+					got = append(got, string(e.JobID)+e.Status.String())
+				}
+				if !slices.Equal(want, got) {
+					t.Fatalf("pending is %v, the model's %v", got, want)
+				}
+				for id, row := range d.rows {
+					seen, _ := job.Effective(row.Execution, d.jobs[id], d.now)
+					e := m.Find("t", string(id))
+					if e == nil || seen.Version != e.Version || seen.Status.String() != e.Status ||
+						!maps.Equal(seen.Details, e.Details) || !seen.LastUpdatedAt.Equal(e.LastUpdatedAt) || !seen.StartedAt.Equal(e.StartedAt) {
+						t.Fatalf("job %s is %+v, the model's %+v", id, seen, e)
+					}
+				}
+			},
+		})
+	})
+}
