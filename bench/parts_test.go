@@ -60,7 +60,8 @@ func server(t *testing.T, serve func(net.Conn)) string {
 
 func TestTheGeneratorCountsWhatIsAnswered(t *testing.T) {
 	load, err := run(GenConfig{
-		Addr: server(t, answerEach), Mode: Echo, Conns: 150, Warm: 10 * time.Millisecond, Run: 1100 * time.Millisecond, ServerPID: os.Getpid()})
+		Addr: server(t, answerEach), Mode: Echo, Conns: 150, Warm: 10 * time.Millisecond, Run: 1100 * time.Millisecond, ServerPID: os.Getpid(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,8 @@ func (s *suite) alone(ctx context.Context) error {
 		return fmt.Errorf("ceiling: %w: %s", err, c.Log())
 	}
 	load, err := runGenerator(ctx, s.self, GenConfig{
-		Addr: strings.TrimSpace(addr), Mode: Echo, Conns: s.Conns, Warm: s.Warm, Run: s.Run, ServerPID: c.PID()})
+		Addr: strings.TrimSpace(addr), Mode: Echo, Conns: s.Conns, Warm: s.Warm, Run: s.Run, ServerPID: c.PID(),
+	})
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,8 @@ func (s *suite) sustained(ctx context.Context) error {
 			return err
 		}
 		load, err := runGenerator(ctx, s.self, GenConfig{
-			Addr: f.addr, Mode: Update, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Sustained, ServerPID: f.PID()})
+			Addr: f.addr, Mode: Update, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Sustained, ServerPID: f.PID(),
+		})
 		err = errors.Join(err, profiled())
 		s.results.Sustained = &Sustained{Load: load, LargestLog: largest(), LogLimit: s.WALLimit}
 		return err

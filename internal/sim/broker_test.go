@@ -202,8 +202,10 @@ func (f *fakeBroker) update(c *fakeConn, topic string, ack []byte, r report) {
 	}
 	e := f.queues[c.thing][i]
 	if strconv.FormatInt(e.Version, 10) != r.Expected {
-		c.out <- reply(ack, topic+"/rejected", map[string]any{"code": "VersionMismatch", "message": "other version", "clientToken": r.Token,
-			"executionState": map[string]any{"status": e.Status, "versionNumber": e.Version}})
+		c.out <- reply(ack, topic+"/rejected", map[string]any{
+			"code": "VersionMismatch", "message": "other version", "clientToken": r.Token,
+			"executionState": map[string]any{"status": e.Status, "versionNumber": e.Version},
+		})
 		return
 	}
 	e.Version++

@@ -185,7 +185,8 @@ func (c *Conn) handle(p packet.Packet) error {
 			c.out = packet.AppendPuback(c.out, m.ID)
 		}
 		c.inbox = append(c.inbox, Message{
-			Topic: string(m.Topic), Payload: append([]byte(nil), m.Payload...), QoS: m.QoS, Retain: m.Retain, Dup: m.Dup})
+			Topic: string(m.Topic), Payload: append([]byte(nil), m.Payload...), QoS: m.QoS, Retain: m.Retain, Dup: m.Dup,
+		})
 	case packet.Pingresp:
 		c.pinged = false
 	case packet.Disconnect:

@@ -170,6 +170,29 @@ func (c *Client) DescribeExecution(ctx context.Context, thing, id string) (Execu
 	return out.Execution, err
 }
 
+// Summary is one execution in a list.
+type Summary struct {
+	JobID  string
+	Number int64
+	Status string
+}
+
+// Executions lists a thing's executions, the first 250 of them.
+func (c *Client) Executions(ctx context.Context, thing string) ([]Summary, error) {
+	var out struct {
+		Summaries []struct {
+			JobID     string    `json:"jobId"`
+			Execution Execution `json:"jobExecutionSummary"`
+		} `json:"executionSummaries"`
+	}
+	err := c.call(ctx, http.MethodGet, "/things/"+url.PathEscape(thing)+"/jobs?maxResults=250", nil, &out)
+	list := make([]Summary, len(out.Summaries))
+	for i, s := range out.Summaries {
+		list[i] = Summary{JobID: s.JobID, Number: s.Execution.Number, Status: s.Execution.Status}
+	}
+	return list, err
+}
+
 // WaitQueued returns when at least n executions of the job are QUEUED, asking
 // every interval, and fails when ctx ends first.
 func (c *Client) WaitQueued(ctx context.Context, id string, n int64, every time.Duration) error {

@@ -48,6 +48,7 @@ func TestCallsAreSpelledAsTheControlPlaneSpellsThem(t *testing.T) {
 		"PUT /thing-groups/addThingToThingGroup": `{}`,
 		"PUT /jobs/fw-42":                        `{}`,
 		"GET /jobs/fw-42":                        `{"job":{"status":"IN_PROGRESS","jobProcessDetails":{"numberOfQueuedThings":3,"numberOfInProgressThings":2,"numberOfSucceededThings":1}}}`,
+		"GET /things/pump:7/jobs":                `{"executionSummaries":[{"jobId":"fw-42","jobExecutionSummary":{"status":"QUEUED","executionNumber":2}}]}`,
 		"GET /things/pump:7/jobs/fw-42":          `{"execution":{"status":"IN_PROGRESS","versionNumber":4,"executionNumber":1,"statusDetails":{"detailsMap":{"pct":"40"}}}}`,
 		"POST /things/a%20b":                     `{"thingArn":"arn:ab"}`,
 	})
@@ -70,6 +71,10 @@ func TestCallsAreSpelledAsTheControlPlaneSpellsThem(t *testing.T) {
 	e, err := c.DescribeExecution(ctx, "pump:7", "fw-42")
 	if err != nil || e.Status != "IN_PROGRESS" || e.Version != 4 || e.StatusDetails.Map["pct"] != "40" {
 		t.Errorf("DescribeExecution: %+v %v", e, err)
+	}
+	list, err := c.Executions(ctx, "pump:7")
+	if err != nil || len(list) != 1 || list[0] != (Summary{"fw-42", 2, "QUEUED"}) {
+		t.Errorf("Executions: %+v %v", list, err)
 	}
 	all := strings.Join(seen(), "\n")
 	for _, want := range []string{

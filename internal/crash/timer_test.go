@@ -1,0 +1,85 @@
+package crash
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/drover-iot/drover/internal/sim/operator"
+)
+
+// A timer is a row: a server that was ended fires it when it is due, and one
+// that was down at that time fires it when it starts. The shortest timer of the
+// protocol is a minute, so these tests sleep through one, beside the others.
+func TestRestartForgetsNoTimer(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		how  ending
+		down bool // the server is down when the timer is due
+		job  operator.Job
+		step int // stepTimeoutInMinutes of start-next; 0 = none
+	}{
+		{name: "the in-progress timer fires after kill -9", how: killed, job: operator.Job{Timeout: 1}},
+		{name: "a step timer fires after SIGTERM", how: stopped, step: 1},
+		{name: "a step timer that fell due while the server was down fires at its start", how: killed, down: true, step: 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			slow(t)
+			s := newServer(t)
+			arn, err := s.api.CreateThing(t.Context(), "timed")
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.job.ID, row.job.Targets = "timed-job", []string{arn}
+			s.createJob(row.job)
+			s.waitQueued("timed-job", 1)
+			begin(t, s, row.step)
+			s.end(row.how)
+			if row.down {
+				time.Sleep(time.Minute + time.Second)
+			}
+			s.start()
+			if !row.down {
+				if e := s.execution("timed", "timed-job"); e.Status != "IN_PROGRESS" || e.Version != 2 {
+					t.Fatalf("right after the restart: %+v", e)
+				}
+			}
+			waitTimedOut(t, s)
+		})
+	}
+}
+
+func begin(t *testing.T, s *server, stepMinutes int) {
+	t.Helper()
+	c, err := dial(t.Context(), s.Ready.MQTT, "timed", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Drop()
+	body := map[string]any{}
+	if stepMinutes > 0 {
+		body["stepTimeoutInMinutes"] = stepMinutes
+	}
+	if a, err := c.ask(t.Context(), "start-next", body); err != nil || a.Execution == nil {
+		t.Fatalf("start-next: %+v %v", a, err)
+	}
+}
+
+func waitTimedOut(t *testing.T, s *server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		e := s.execution("timed", "timed-job")
+		if e.Status == "TIMED_OUT" && e.Version == 3 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the timer never fired: %+v", e)
+		}
+	}
+}
