@@ -42,6 +42,8 @@ type Registry interface {
 
 	// Group: ErrNotFound.
 	Group(registry.GroupName) (registry.Group, error)
+	// GroupByUUID: ErrNotFound.
+	GroupByUUID(uuid string) (registry.Group, error)
 	PutGroup(*registry.Group) error
 	DeleteGroup(key int64) error
 	// Groups are ordered by name.
@@ -136,6 +138,8 @@ type Rollouts interface {
 	// Members visits the things of a group as it was at pin, by key, after a
 	// thing's key; living things only.
 	Members(group, pin, after int64, limit int) ([]Member, error)
+	// WasMember says whether the thing was in the group at pin.
+	WasMember(group, pin, thing int64) (bool, error)
 	// HasExecution says whether the thing has any execution of the job.
 	HasExecution(jobKey, thing int64) (bool, error)
 	// DueTimers are executions whose timer has run out, earliest first.

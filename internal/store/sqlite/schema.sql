@@ -16,7 +16,7 @@ CREATE UNIQUE INDEX thing_name ON thing (name) WHERE deleted = 0;
 CREATE TABLE thing_group (
   key         INTEGER PRIMARY KEY AUTOINCREMENT,
   name        TEXT NOT NULL UNIQUE,
-  uuid        TEXT NOT NULL,
+  uuid        TEXT NOT NULL UNIQUE,
   description TEXT NOT NULL,
   attributes  TEXT NOT NULL,
   version     INTEGER NOT NULL,

@@ -143,8 +143,14 @@ func scanGroup(r *row) (g registry.Group, err error) {
 	return g, err
 }
 
-func (t *tx) Group(name registry.GroupName) (group registry.Group, err error) {
-	err = t.one("SELECT "+groupColumns+" FROM thing_group g WHERE g.name = ?", []any{string(name)},
+func (t *tx) Group(name registry.GroupName) (registry.Group, error) {
+	return t.group("g.name = ?", string(name))
+}
+
+func (t *tx) GroupByUUID(uuid string) (registry.Group, error) { return t.group("g.uuid = ?", uuid) }
+
+func (t *tx) group(where, arg string) (group registry.Group, err error) {
+	err = t.one("SELECT "+groupColumns+" FROM thing_group g WHERE "+where, []any{arg},
 		func(r *row) (err error) { group, err = scanGroup(r); return err })
 	return group, err
 }

@@ -29,6 +29,11 @@ func (t *tx) Members(group, pin, after int64, limit int) (members []store.Member
 	return members, err
 }
 
+func (t *tx) WasMember(group, pin, thing int64) (bool, error) {
+	return t.exists(`SELECT 1 FROM membership WHERE grp = ? AND thing = ? AND joined <= ? AND (left_at = 0 OR left_at > ?) LIMIT 1`,
+		group, thing, pin, pin)
+}
+
 func (t *tx) HasExecution(jobKey, thing int64) (bool, error) {
 	return t.exists("SELECT 1 FROM execution WHERE thing = ? AND job = ? LIMIT 1", thing, jobKey)
 }

@@ -1,0 +1,290 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+	"github.com/drover-iot/drover/internal/wire/iot"
+)
+
+// noJob is the answer for a job that is not there.
+func noJob(id job.ID) func() error {
+	return func() error { return job.Errorf(job.NotFound, "Job %s not found", id) }
+}
+
+// findJob reads a job. Errors: NotFound.
+func findJob(tx store.Tx, id job.ID) (job.Job, job.Tally, error) {
+	j, t, err := tx.Job(id)
+	return j, t, refused(err, noJob(id))
+}
+
+// CreateJob writes the job down and answers at once: its executions are handed
+// out afterwards, by the scheduler (control-plane.md A.3, design.md decision 9).
+// Errors: AlreadyExists, also while a job of this id is being deleted; NotFound
+// for a target; LimitExceeded; InvalidRequest.
+func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInput) (*iot.CreateJobOutput, error) {
+	document := []byte(in.Document)
+	if err := checkDocument(document); err != nil {
+		return nil, err
+	}
+	if n := len(in.Targets); n > job.MaxTargets {
+		return nil, job.Errorf(job.LimitExceeded, "%d targets are too many: a job may have at most %d, put the things into a group", n, job.MaxTargets)
+	}
+	now := c.Now()
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		if _, _, err := tx.Job(in.JobID); !errors.Is(err, store.ErrNotFound) {
+			return c.jobExists(in.JobID, err)
+		}
+		targets, err := c.resolve(tx, in.Targets)
+		if err != nil {
+			return err
+		}
+		pin, err := tx.Pin()
+		if err != nil {
+			return err
+		}
+		j := job.NewJob(in.JobID, in.Targets, targets, pin, now)
+		j.Description, j.Actor = in.Description, by.Principal
+		j.Rollout = j.Rollout.Capped(c.RolloutDefault, c.RolloutMax)
+		if t := in.TimeoutConfig; t != nil {
+			j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
+		}
+		if err := tx.PutJob(&j, document); err != nil {
+			return err
+		}
+		return tx.SetDue(j.Key, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.CreateJobOutput{JobARN: c.jobARN(in.JobID), JobID: in.JobID, Description: in.Description}, nil
+}
+
+func (k *core) jobExists(id job.ID, err error) error {
+	if err != nil {
+		return err
+	}
+	e := job.Errorf(job.AlreadyExists, "Job %s already exists: choose another jobId, or delete that job first", id)
+	e.Resource = &job.Resource{ID: string(id), ARN: k.jobARN(id)}
+	return e
+}
+
+// checkDocument: a document is any JSON value in UTF-8 (device-plane.md 11 row 23).
+func checkDocument(document []byte) error {
+	switch {
+	case len(document) == 0:
+		return job.Errorf(job.InvalidRequest, "The job has no document: give document")
+	case !utf8.Valid(document):
+		return job.Errorf(job.InvalidRequest, "The job document is not UTF-8")
+	case !json.Valid(document):
+		return job.Errorf(job.InvalidRequest, "The job document is not JSON")
+	}
+	return nil
+}
+
+// resolve finds what the targets' ARNs name. Errors: NotFound, InvalidRequest.
+func (c *Control) resolve(tx store.Tx, arns []string) ([]job.Target, error) {
+	targets := make([]job.Target, len(arns))
+	for i, arn := range arns {
+		kind, name, err := c.parseARN(arn)
+		if err != nil {
+			return nil, err
+		}
+		switch kind {
+		case kindThing:
+			t, err := thing(tx, registry.Name(name))
+			if err != nil {
+				return nil, err
+			}
+			targets[i] = job.Target{Key: t.Key, Name: name}
+		case kindGroup:
+			g, err := group(tx, registry.GroupName(name))
+			if err != nil {
+				return nil, err
+			}
+			targets[i] = job.Target{Group: true, Key: g.Key, Name: name}
+		default:
+			return nil, job.Errorf(job.InvalidRequest, "Target %q is neither a thing nor a thing group", arn)
+		}
+	}
+	return targets, nil
+}
+
+// DescribeJob errors: NotFound.
+func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJobInput) (*iot.DescribeJobOutput, error) {
+	var j job.Job
+	var tally job.Tally
+	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
+		j, tally, err = findJob(tx, in.JobID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &iot.Job{
+		JobARN: c.jobARN(j.ID), JobID: j.ID, TargetSelection: j.Selection.String(), Status: j.Status,
+		ReasonCode: j.ReasonCode, Comment: j.Comment, Targets: j.Targets, Description: j.Description,
+		CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt,
+		IsConcurrent: j.Concurrent(tally),
+		JobProcessDetails: &iot.JobProcessDetails{
+			ProcessingTargets:        j.Processing(),
+			NumberOfCanceledThings:   tally.Things[job.Canceled],
+			NumberOfSucceededThings:  tally.Things[job.Succeeded],
+			NumberOfFailedThings:     tally.Things[job.Failed],
+			NumberOfRejectedThings:   tally.Things[job.Rejected],
+			NumberOfQueuedThings:     tally.Things[job.Queued],
+			NumberOfInProgressThings: tally.Things[job.InProgress],
+			NumberOfRemovedThings:    tally.Things[job.Removed],
+			NumberOfTimedOutThings:   tally.Things[job.TimedOut],
+		},
+	}
+	if j.Status == job.JobCanceled {
+		out.ForceCanceled = &j.ForceCanceled
+	}
+	if j.InProgressMinutes > 0 {
+		out.TimeoutConfig = &iot.TimeoutConfig{InProgressTimeoutInMinutes: &j.InProgressMinutes}
+	}
+	return &iot.DescribeJobOutput{Job: out}, nil
+}
+
+// ListJobs lists jobs, the newest first; one that is being deleted only when
+// its status is asked for (design.md decision 12). Errors: NotFound for a
+// group, InvalidRequest.
+func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput) (*iot.ListJobsOutput, error) {
+	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID)
+	page, err := l.page(in.NextToken, in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	f := store.JobFilter{Status: in.Status}
+	if in.TargetSelection != "" {
+		if f.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
+			return nil, err
+		}
+	}
+	out := &iot.ListJobsOutput{Jobs: []iot.JobSummary{}}
+	err = c.Store.View(ctx, func(tx store.Tx) error {
+		var groupID string
+		if in.ThingGroupName != "" || in.ThingGroupID != "" {
+			g, err := groupBy(tx, in.ThingGroupName, in.ThingGroupID)
+			if err != nil {
+				return err
+			}
+			f.Target, groupID = c.groupARN(g.Name), g.UUID
+		}
+		jobs, next, err := tx.JobList(f, page)
+		if err != nil {
+			return refused(err, nil)
+		}
+		out.NextToken = l.token(next)
+		for _, j := range jobs {
+			if j.Status == job.JobDeletionInProgress && f.Status != j.Status {
+				continue
+			}
+			concurrent, err := concurrent(tx, j)
+			if err != nil {
+				return err
+			}
+			out.Jobs = append(out.Jobs, iot.JobSummary{
+				JobARN: c.jobARN(j.ID), JobID: j.ID, ThingGroupID: groupID, TargetSelection: j.Selection.String(), Status: j.Status,
+				CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt, IsConcurrent: concurrent,
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// groupBy reads a group by name, by id, or by both, which must then agree.
+func groupBy(tx store.Tx, name registry.GroupName, id string) (g registry.Group, err error) {
+	if name != "" {
+		g, err = group(tx, name)
+	} else {
+		g, err = tx.GroupByUUID(id)
+		err = refused(err, func() error { return job.Errorf(job.NotFound, "Thing group with id %s not found", id) })
+	}
+	if err == nil && id != "" && g.UUID != id {
+		err = job.Errorf(job.InvalidRequest, "Thing group %s has another id than %s", name, id)
+	}
+	return g, err
+}
+
+// concurrent reads a listed job's counters where isConcurrent depends on them.
+func concurrent(tx store.Tx, j job.Job) (bool, error) {
+	if j.Status != job.JobCanceled {
+		return j.Concurrent(job.Tally{}), nil
+	}
+	_, tally, err := tx.JobByKey(j.Key)
+	return j.Concurrent(tally), err
+}
+
+// GetJobDocument errors: NotFound.
+func (c *Control) GetJobDocument(ctx context.Context, _ Caller, in *iot.GetJobDocumentInput) (*iot.GetJobDocumentOutput, error) {
+	var document []byte
+	err := c.Store.View(ctx, func(tx store.Tx) error {
+		j, _, err := findJob(tx, in.JobID)
+		if err != nil {
+			return err
+		}
+		document, err = tx.Document(j.Key)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.GetJobDocumentOutput{Document: string(document)}, nil
+}
+
+// CancelJob flips the job's flag, which hides what it cancels at once; the
+// scheduler rewrites the executions (control-plane.md B.7). Errors: NotFound;
+// InvalidRequest for a job that is COMPLETED or being deleted.
+func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInput) (*iot.CancelJobOutput, error) {
+	j, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+		return j.Cancel(in.Force, in.ReasonCode, in.Comment, c.Now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.CancelJobOutput{JobARN: c.jobARN(j.ID), JobID: j.ID, Description: j.Description}, nil
+}
+
+// DeleteJob flips the job's flag: from then on devices and lists see nothing of
+// it, and its id is free when the scheduler has removed its executions
+// (design.md decision 12). Errors: NotFound, InvalidStateTransition.
+func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInput) (*iot.DeleteJobOutput, error) {
+	_, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+		j, err := j.Delete(in.Force, c.Now())
+		return j, err == nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.DeleteJobOutput{}, nil
+}
+
+// changeJob rewrites a job and makes it due.
+func (c *Control) changeJob(ctx context.Context, id job.ID, change func(job.Job) (job.Job, bool, error)) (j job.Job, err error) {
+	err = c.Store.Update(ctx, func(tx store.Tx) error {
+		before, _, err := findJob(tx, id)
+		if err != nil {
+			return err
+		}
+		after, changed, err := change(before)
+		if j = after; err != nil || !changed {
+			return err
+		}
+		if err := tx.PutJob(&j, nil); err != nil {
+			return err
+		}
+		return tx.SetDue(j.Key, c.Now())
+	})
+	return j, err
+}

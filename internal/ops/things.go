@@ -1,0 +1,194 @@
+package ops
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+	"github.com/drover-iot/drover/internal/wire/iot"
+)
+
+func noThing(name registry.Name) func() error {
+	return func() error { return job.Errorf(job.NotFound, "Thing %s not found", name) }
+}
+
+// thing reads a thing. Errors: NotFound.
+func thing(tx store.Tx, name registry.Name) (registry.Thing, error) {
+	t, err := tx.Thing(name)
+	return t, refused(err, noThing(name))
+}
+
+func attributesOf(p *iot.AttributePayload) map[string]string {
+	if p == nil {
+		return nil
+	}
+	return p.Attributes
+}
+
+// CreateThing registers a thing; again with the same configuration it answers
+// the same (registry-and-auth.md D.3). Errors: AlreadyExists, InvalidRequest.
+func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThingInput) (*iot.CreateThingOutput, error) {
+	given := attributesOf(in.AttributePayload)
+	if err := registry.CheckAttributes(given); err != nil {
+		return nil, err
+	}
+	var t registry.Thing
+	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
+		t, err = tx.Thing(in.ThingName)
+		if errors.Is(err, store.ErrNotFound) {
+			t = registry.NewThing(uuid.NewString(), in.ThingName, given, c.Now())
+			return tx.PutThing(&t)
+		}
+		if err == nil && !t.SameAs(given) {
+			e := job.Errorf(job.AlreadyExists, "Thing %s already exists with different attributes", in.ThingName)
+			e.Resource = &job.Resource{ID: t.UUID, ARN: c.thingARN(t.Name)}
+			return e
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.CreateThingOutput{ThingName: t.Name, ThingARN: c.thingARN(t.Name), ThingID: t.UUID}, nil
+}
+
+// DescribeThing errors: NotFound.
+func (c *Control) DescribeThing(ctx context.Context, _ Caller, in *iot.DescribeThingInput) (*iot.DescribeThingOutput, error) {
+	var t registry.Thing
+	err := c.Store.View(ctx, func(tx store.Tx) (err error) {
+		t, err = thing(tx, in.ThingName)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.DescribeThingOutput{
+		DefaultClientID: string(t.Name), ThingName: t.Name, ThingID: t.UUID, ThingARN: c.thingARN(t.Name),
+		Attributes: t.Attributes, Version: t.Version,
+	}, nil
+}
+
+// UpdateThing errors: NotFound, VersionMismatch, InvalidRequest.
+func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThingInput) (*iot.UpdateThingOutput, error) {
+	var payload *registry.Payload
+	if p := in.AttributePayload; p != nil {
+		payload = &registry.Payload{Attributes: p.Attributes, Merge: p.Merge}
+	}
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		t, err := thing(tx, in.ThingName)
+		if err != nil {
+			return err
+		}
+		if t, err = t.Update(payload, in.ExpectedVersion); err != nil {
+			return err
+		}
+		return tx.PutThing(&t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &iot.UpdateThingOutput{}, nil
+}
+
+// removals is how many pending executions one transaction of DeleteThing takes
+// away, so that devices never wait for a long one.
+const removals = 64
+
+// DeleteThing takes a thing away: first its pending executions become REMOVED,
+// whoever started them (control-plane.md B.3), then its name is free. A thing
+// that is not there is a success. Errors: VersionMismatch; InvalidRequest while
+// principals are attached.
+func (c *Control) DeleteThing(ctx context.Context, by Caller, in *iot.DeleteThingInput) (*iot.DeleteThingOutput, error) {
+	for deleted := false; !deleted; {
+		err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
+			deleted, err = c.deleteThing(tx, by, in)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &iot.DeleteThingOutput{}, nil
+}
+
+func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) (deleted bool, err error) {
+	t, err := tx.Thing(in.ThingName)
+	if err != nil {
+		return true, refused(err, func() error { return nil })
+	}
+	if err := registry.CheckVersion(t.Version, in.ExpectedVersion); err != nil {
+		return false, err
+	}
+	attached, _, err := tx.PrincipalsOfThing(t.Key, store.Page{Limit: 1})
+	if err != nil {
+		return false, err
+	}
+	if len(attached) > 0 {
+		return false, job.Errorf(job.InvalidRequest, "Cannot delete thing %s: it is still attached to one or more principals, detach them first", t.Name)
+	}
+	more, err := c.removePending(tx, by, t.Name)
+	if err != nil || more {
+		return false, err
+	}
+	return true, tx.DeleteThing(t.Key)
+}
+
+// removePending makes the first stored pending executions of a thing REMOVED,
+// or what a job's flag or the clock have made of them already. It is one change
+// of the queue, so devices are told once.
+func (c *Control) removePending(tx store.Tx, by Caller, name registry.Name) (more bool, err error) {
+	snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue})
+	if err != nil || len(snap.Queue.Pending) == 0 {
+		return false, err
+	}
+	now := c.Now()
+	all := job.Outcome{Queue: snap.Queue}
+	for _, e := range snap.Queue.Pending[:min(removals, len(snap.Queue.Pending))] {
+		named, err := tx.Snapshot(store.Keys{Thing: name, Job: e.JobID, Number: e.Number})
+		if err != nil {
+			return false, err
+		}
+		q := named.Queue
+		q.Pending = all.Queue.Pending
+		var out job.Outcome
+		if e.Job.Status == job.JobDeletionInProgress {
+			out = q.Drop(now)
+		} else if out, err = q.Apply(e.Ref(), job.Change{Kind: job.Remove, Actor: by.Principal}, now); len(out.Moves) == 0 {
+			return false, err
+		}
+		all = all.Then(out)
+	}
+	return true, tx.Write(c.changes(name, all, now))
+}
+
+// ListThings lists things by name. Errors: InvalidRequest.
+func (c *Control) ListThings(ctx context.Context, _ Caller, in *iot.ListThingsInput) (*iot.ListThingsOutput, error) {
+	if (in.AttributeName == "") != (in.AttributeValue == "") && !(in.UsePrefixAttributeValue && in.AttributeName != "") {
+		return nil, job.Errorf(job.InvalidRequest, "attributeName and attributeValue go together: give both or none")
+	}
+	f := store.ThingFilter{Attribute: in.AttributeName, Value: in.AttributeValue, Prefix: in.UsePrefixAttributeValue && in.AttributeName != ""}
+	l := newList("ListThings", f)
+	page, err := l.page(in.NextToken, in.MaxResults)
+	if err != nil {
+		return nil, err
+	}
+	out := &iot.ListThingsOutput{Things: []iot.ThingAttribute{}}
+	err = c.Store.View(ctx, func(tx store.Tx) error {
+		things, next, err := tx.Things(f, page)
+		for _, t := range things {
+			out.Things = append(out.Things, iot.ThingAttribute{
+				ThingName: t.Name, ThingARN: c.thingARN(t.Name), Attributes: t.Attributes, Version: t.Version,
+			})
+		}
+		out.NextToken = l.token(next)
+		return refused(err, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
