@@ -11,7 +11,7 @@ import (
 
 // dev runs a server for one developer's machine.
 type dev struct {
-	Data          string `help:"Folder to keep everything in, on disk before it is acknowledged, as serve does. Without it all is gone at the end." placeholder:"DIR" type:"path"`
+	Data          string `help:"Folder to keep everything in, on disk before it is acknowledged, as serve does. Without it all is gone at the end." placeholder:"DIR"`
 	MQTTAddr      string `name:"mqtt-addr" help:"MQTT, plaintext, loopback only; empty closes it." default:"127.0.0.1:1883" group:"doors"`
 	HTTPAddr      string `name:"http-addr" help:"HTTP, plaintext, loopback only; empty closes it." default:"127.0.0.1:8080" group:"doors"`
 	MQTTSAddr     string `name:"mqtts-addr" help:"MQTT over TLS, with certificates as on serve; closed if not set." placeholder:"HOST:PORT" group:"doors"`

@@ -18,7 +18,7 @@ type jobFlags struct {
 	MQTTThingName  bool       `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
 	RolloutDefault int64      `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
 	RolloutMax     int64      `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
-	Config         configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE" type:"path"`
+	Config         configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE"`
 	logFlags
 }
 

@@ -11,7 +11,7 @@ import (
 
 // serve runs the server of a fleet.
 type serve struct {
-	Data          string `help:"Folder of everything that is kept; made at the first start." default:"./drover-data" type:"path"`
+	Data          string `help:"Folder of everything that is kept; made at the first start." default:"./drover-data"`
 	MQTTSAddr     string `name:"mqtts-addr" help:"MQTT over TLS, for devices with a certificate." default:":8883" group:"doors"`
 	HTTPSAddr     string `name:"https-addr" help:"HTTPS: the control plane and the jobs data plane." default:":8443" group:"doors"`
 	AdminAddr     string `help:"Health, version and profiles, for this machine alone; empty closes it." default:"127.0.0.1:9091" group:"doors"`

@@ -21,7 +21,7 @@ type Streams struct {
 
 // Output is the choice of a form for what goes to stdout.
 type Output struct {
-	Form string `name:"output" help:"Form of what is printed: ${enum}." enum:"text,json" default:"text" placeholder:"FORM"`
+	Form string `name:"output" help:"Form of what is printed: ${enum}." enum:"text,json" default:"text"`
 }
 
 // writeJSON prints v as one indented JSON document.

@@ -20,7 +20,7 @@ type Connection struct {
 	Endpoint string `help:"URL of the server; else AWS_ENDPOINT_URL_IOT, AWS_ENDPOINT_URL or the profile's endpoint_url." placeholder:"URL"`
 	Profile  string `help:"Profile of the credentials file; else AWS_PROFILE." placeholder:"NAME"`
 	Region   string `help:"Region to sign for; else AWS_REGION or the profile's; us-east-1." placeholder:"REGION"`
-	CA       string `name:"ca" help:"The server's CA certificate, DIR/ca.pem of drover serve; else AWS_CA_BUNDLE." placeholder:"FILE" type:"path"`
+	CA       string `name:"ca" help:"The server's CA certificate, DIR/ca.pem of drover serve; else AWS_CA_BUNDLE." placeholder:"FILE"`
 }
 
 // settings are a Connection with everything decided.

@@ -19,7 +19,7 @@ type thingCommands struct {
 
 type createThing struct {
 	Name    string `arg:"" help:"Name of the thing: 1 to 128 of a-z A-Z 0-9 : _ -"`
-	CertOut string `help:"Folder for the thing's certificate, keys and the server's CA; made if it is not there." placeholder:"DIR" type:"path"`
+	CertOut string `help:"Folder for the thing's certificate, keys and the server's CA; made if it is not there." placeholder:"DIR"`
 	Force   bool   `help:"Overwrite files that are there."`
 	Connection
 	Output

@@ -83,7 +83,9 @@ func (s *Server) serveHTTP(name string, ln net.Listener, h http.Handler, protoco
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.log.With("door", name).Handler(), slog.LevelWarn),
+		// "OPTIONS *" is answered like every other path that is no operation.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.log.With("door", name).Handler(), slog.LevelWarn),
 	}
 	if name == "admin" {
 		srv.WriteTimeout = profileTimeout

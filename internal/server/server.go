@@ -11,11 +11,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
 	"github.com/drover-iot/drover/internal/clock"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/mqtt"
 	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/rest"
+	"github.com/drover-iot/drover/internal/sched"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/store/sqlite"
 )
@@ -33,6 +36,7 @@ type Server struct {
 	gateway  *mqtt.Gateway
 	data     *ops.Data
 	control  *ops.Control
+	sched    *sched.Sched
 
 	draining atomic.Bool
 	failed   chan error
@@ -139,9 +143,11 @@ func (s *Server) compose(context.Context) error {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data)
+	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log})
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then
 	s.closers.push(s.broker.Close)
+	s.closers.push(func(context.Context) error { s.sched.Stop(); return nil })
 	return nil
 }
 
@@ -180,8 +186,10 @@ func (s *Server) replayOne(ctx context.Context, row store.EffectRow) error {
 	return nil
 }
 
-// open lets clients in. The doors close before anything behind them.
+// open does what became due meanwhile, and lets clients in. The doors close
+// before anything behind them.
 func (s *Server) open(context.Context) error {
+	s.sched.Start()
 	if ln := s.doors.admin; ln != nil {
 		s.serveHTTP("admin", ln, s.admin(), nil)
 	}
@@ -200,7 +208,7 @@ func (s *Server) open(context.Context) error {
 	return nil
 }
 
-// public is what the HTTP doors answer: the CA's certificate, and the API.
+// public is what an HTTP door answers: the CA's certificate, and the API.
 func (s *Server) public() http.Handler {
 	api := s.api()
 	ca := s.identity.ca.PEM()
@@ -214,16 +222,20 @@ func (s *Server) public() http.Handler {
 	})
 }
 
-// api is the AWS surface.
+// api is the AWS surface. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
-	return http.NotFoundHandler() // replaced when rest lands
+	return rest.New(rest.Config{
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev),
+		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
+		Device: s.identity.certificates.Principal, Log: s.log,
+	})
 }
 
 // observer hears commits: devices are told, the scheduler wakes.
 type observer struct{ s *Server }
 
 func (o observer) Effects(es []job.Effect) { o.s.gateway.Effects(es) }
-func (o observer) Wake(time.Time)          {}
+func (o observer) Wake(at time.Time)       { o.s.sched.Wake(at) }
 
 // brokerClock is the domain's clock as the broker asks for it.
 type brokerClock struct{ clock.Clock }
