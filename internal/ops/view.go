@@ -1,12 +1,10 @@
 package ops
 
 import (
-	"context"
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/registry"
-	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
 )
 
@@ -68,30 +66,4 @@ func (d *Data) NotifyNext(e job.Effect) (*jobsdata.NextJobExecutionChanged, erro
 	var err error
 	n.Execution, err = d.execution(registry.Name(e.Thing), head, true)
 	return &n, err
-}
-
-// Replay gives the effects that were committed but never handed over, rendered
-// from the queue as it is now (design.md decision 2). It is called once, after
-// the sessions are loaded and before the doors open.
-func (d *Data) Replay(ctx context.Context, yield func(job.Effect)) error {
-	var rows []store.EffectRow
-	err := d.Store.View(ctx, func(tx store.Tx) error {
-		return tx.Effects(func(r store.EffectRow) error { rows = append(rows, r); return nil })
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		e := job.Effect{Thing: string(r.Thing), Notify: r.Notify, Next: r.Next, At: d.Now(), Row: r.Row, Durable: true}
-		err := d.Store.View(ctx, func(tx store.Tx) error {
-			snap, err := tx.Snapshot(store.Keys{Thing: r.Thing, Queue: store.WholeQueue})
-			e.ThingKey, e.After = snap.ThingKey, snap.Queue
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		yield(e)
-	}
-	return nil
 }
