@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,4 +102,25 @@ func inFlight(b *testing.B, width int, start func(i int, done func(error))) {
 		})
 	}
 	all.Wait()
+}
+
+// BenchmarkCreateThing is an ordinary update of the control plane, from many
+// callers at a time.
+func BenchmarkCreateThing(b *testing.B) {
+	s, _ := fleet(b, 1)
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	var n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			i := n.Add(1)
+			err := s.Update(context.Background(), func(tx store.Tx) error {
+				thing := registry.NewThing(fmt.Sprint(i), registry.Name(fmt.Sprintf("new-%d", i)), nil, time.Now())
+				return tx.PutThing(&thing)
+			})
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

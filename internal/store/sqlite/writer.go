@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,13 @@ type task struct {
 	effects []job.Effect
 }
 
-// batchLimit is how many decisions one commit takes.
-const batchLimit = 512
+// batchLimit is how many decisions one commit takes, and as many updates at
+// most; updateSlice is how long the updates of a commit may take together before
+// the rest waits for the next, so that they never keep devices waiting for long.
+const (
+	batchLimit  = 512
+	updateSlice = 5 * time.Millisecond
+)
 
 // writer owns the writing connection. It takes what waits, runs it in one
 // transaction, commits, and hands the batch to the completion goroutine, so
@@ -175,28 +181,36 @@ func (w *writer) run() {
 	}
 }
 
-// take waits for work: decisions first, and one update at most, so that a long
-// sweep in slices never keeps a device waiting for more than one slice.
+// take waits for work: decisions first, then updates.
 func (w *writer) take() (tasks []*task, restart, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.decisions)+len(w.updates) == 0 && !w.restart && !w.closed {
 		w.wake.Wait()
 	}
-	if n := min(len(w.decisions), batchLimit); n > 0 {
-		tasks = append(tasks, w.decisions[:n]...)
-		rest := copy(w.decisions, w.decisions[n:])
-		clear(w.decisions[rest:])
-		w.decisions = w.decisions[:rest]
-	}
-	if len(w.updates) > 0 {
-		tasks = append(tasks, w.updates[0])
-		w.updates[0] = nil
-		w.updates = w.updates[1:]
-	}
+	tasks = shift(tasks, &w.decisions)
+	tasks = shift(tasks, &w.updates)
 	restart = w.restart || w.selfCheckpoint && w.commits%1000 == 0
 	w.restart = false
 	return tasks, restart, len(tasks) > 0 || restart || !w.closed
+}
+
+// shift moves up to a batch of tasks from the front of a queue.
+func shift(to []*task, queue *[]*task) []*task {
+	q := *queue
+	n := min(len(q), batchLimit)
+	to = append(to, q[:n]...)
+	rest := copy(q, q[n:])
+	clear(q[rest:])
+	*queue = q[:rest]
+	return to
+}
+
+// putBack returns updates for which a commit had no time.
+func (w *writer) putBack(updates []*task) {
+	w.mu.Lock()
+	w.updates = slices.Concat(updates, w.updates)
+	w.mu.Unlock()
 }
 
 // commit runs the tasks as one transaction. If that fails as a whole (a full
@@ -211,8 +225,8 @@ func (w *writer) commit(tasks []*task) *batch {
 		tasks[0].err = err
 		return b
 	}
-	all := &batch{w: w, tasks: tasks}
-	for _, t := range tasks {
+	all := &batch{w: w, tasks: b.tasks}
+	for _, t := range b.tasks {
 		t.err, t.effects = nil, nil
 		one := w.commit([]*task{t})
 		all.rows += one.rows
@@ -238,7 +252,17 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 		return b, err
 	}
 	t := &tx{c: w.c, s: w.s, b: b}
-	for _, task := range tasks {
+	var late time.Time // for updates
+	for i, task := range tasks {
+		if task.update != nil {
+			if now := time.Now(); late.IsZero() {
+				late = now.Add(updateSlice)
+			} else if now.After(late) {
+				w.putBack(tasks[i:])
+				b.tasks = tasks[:i]
+				break
+			}
+		}
 		if err := b.run(t, task); err != nil {
 			return b, err
 		}
