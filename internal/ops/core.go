@@ -73,13 +73,13 @@ type Data struct{ *core }
 // Control has the operations of iot (control-plane.md A).
 type Control struct{ *core }
 
-// effects completes what a thing's decision has caused: its name, and whether a
-// persistent session makes it durable.
-func (k *core) effects(thing registry.Name, es []job.Effect) []job.Effect {
+// Address completes what a decision about a thing has caused: the thing's name,
+// and whether a persistent session makes it durable.
+func Address(a Audience, thing registry.Name, es []job.Effect) []job.Effect {
 	if len(es) == 0 {
 		return es
 	}
-	durable := k.Audience != nil && k.Audience.NeedsRow(string(thing))
+	durable := a != nil && a.NeedsRow(string(thing))
 	for i := range es {
 		es[i].Thing, es[i].Durable = string(thing), durable
 	}
@@ -88,7 +88,7 @@ func (k *core) effects(thing registry.Name, es []job.Effect) []job.Effect {
 
 // changes is what an outcome writes.
 func (k *core) changes(thing registry.Name, out job.Outcome, now time.Time) store.Changes {
-	return store.Changes{Moves: out.Moves, Effects: k.effects(thing, out.Effects), At: now}
+	return store.Changes{Moves: out.Moves, Effects: Address(k.Audience, thing, out.Effects), At: now}
 }
 
 // blocking turns an asynchronous operation into one that waits.

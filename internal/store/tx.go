@@ -142,7 +142,8 @@ type Rollouts interface {
 	WasMember(group, pin, thing int64) (bool, error)
 	// HasExecution says whether the thing has any execution of the job.
 	HasExecution(jobKey, thing int64) (bool, error)
-	// DueTimers are executions whose timer has run out, earliest first.
+	// DueTimers are executions whose timer has run out, earliest first; those
+	// of jobs that are being deleted end with their job.
 	DueTimers(now time.Time, limit int) ([]Due, error)
 	// NextTimer is when the earliest timer runs out; zero: there is none.
 	NextTimer() (time.Time, error)
@@ -154,7 +155,8 @@ type Rollouts interface {
 	// SetDue says when a job wants attention next; zero: not any more.
 	SetDue(jobKey int64, at time.Time) error
 	// Prune forgets memberships that have ended and that no expansion under
-	// way can walk, limit at most; more says that there are others.
+	// way can walk, limit at most; more says that there are others. With limit
+	// 0 it only asks.
 	Prune(limit int) (more bool, err error)
 }
 

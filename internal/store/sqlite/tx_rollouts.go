@@ -40,12 +40,13 @@ func (t *tx) HasExecution(jobKey, thing int64) (bool, error) {
 
 func (t *tx) DueTimers(now time.Time, limit int) (due []store.Due, err error) {
 	err = t.c.query(`SELECT n.name, j.id, e.number, e.due FROM execution e CROSS JOIN thing n ON n.key = e.thing
-		CROSS JOIN job j ON j.key = e.job WHERE e.due <= ? ORDER BY e.due LIMIT ?`, []any{millis(now), limit}, func(r *row) error {
-		due = append(due, store.Due{
-			Thing: registry.Name(r.text(0)), Ref: job.Ref{Job: job.ID(r.text(1)), Number: r.int(2)}, At: instant(r.int(3)),
+		CROSS JOIN job j ON j.key = e.job WHERE e.due <= ? AND j.status <> ? AND n.deleted = 0 ORDER BY e.due LIMIT ?`,
+		[]any{millis(now), int64(job.JobDeletionInProgress), limit}, func(r *row) error {
+			due = append(due, store.Due{
+				Thing: registry.Name(r.text(0)), Ref: job.Ref{Job: job.ID(r.text(1)), Number: r.int(2)}, At: instant(r.int(3)),
+			})
+			return nil
 		})
-		return nil
-	})
 	return due, err
 }
 
@@ -80,6 +81,9 @@ func (t *tx) SetDue(jobKey int64, at time.Time) error {
 func (t *tx) Prune(limit int) (more bool, err error) {
 	if walked, err := t.expanding(); err != nil || walked {
 		return false, err
+	}
+	if limit == 0 {
+		return t.exists(`SELECT 1 FROM membership WHERE left_at <> 0 UNION ALL SELECT 1 FROM dissolved LIMIT 1`)
 	}
 	n, err := t.pruneMemberships("left_at <> 0", limit)
 	if err != nil || n == limit {

@@ -1,0 +1,125 @@
+package sched
+
+import (
+	"errors"
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// expand hands out one slice of the job, as far as its rollout allows: it walks
+// (target, thing) from the stored cursor. A thing belongs to the first target
+// that held it; one deleted before its turn is skipped (design.md decision 9).
+func (s *step) expand(j job.Job, t job.Tally) error {
+	quota, wake := j.Rollout.Next(j.Expansion.Stats, s.now)
+	if quota == 0 {
+		return s.tx.SetDue(j.Key, wake)
+	}
+	x := &j.Expansion
+	var released int64
+	for looked := 0; looked < slice && released < quota; {
+		if x.Target >= len(j.Resolved) {
+			x.Done = true
+			break
+		}
+		members, err := s.members(j, int(min(slice-int64(looked), quota-released)))
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			looked++
+			x.After = m.Key
+			taken, err := s.taken(j, m)
+			if err != nil {
+				return err
+			}
+			if taken {
+				continue
+			}
+			if err := s.enqueue(j, m); err != nil {
+				return err
+			}
+			released++
+		}
+		if len(members) == 0 {
+			x.Target, x.After = x.Target+1, 0
+			looked++ // a hundred empty groups are work too
+		}
+	}
+	x.Stats = x.Stats.Release(released, s.now)
+	if x.Done && released == 0 {
+		if err := s.tx.PutJob(&j, nil); err != nil {
+			return err
+		}
+		return s.settle(j, t)
+	}
+	if err := s.tx.PutJob(&j, nil); err != nil {
+		return err
+	}
+	if released < quota {
+		wake = s.now
+	}
+	return s.tx.SetDue(j.Key, wake)
+}
+
+// members are the next things of the target that is being walked.
+func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
+	x := j.Expansion
+	target := j.Resolved[x.Target]
+	if target.Group {
+		return s.tx.Members(target.Key, x.Pin, x.After, limit)
+	}
+	if x.After >= target.Key {
+		return nil, nil
+	}
+	t, err := s.tx.Thing(registry.Name(target.Name))
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && t.Key != target.Key:
+		return nil, nil // deleted before its turn, though the name may live again
+	case err != nil:
+		return nil, err
+	}
+	return []store.Member{{Key: t.Key, Name: t.Name}}, nil
+}
+
+// taken says whether the thing is not for this target to take: it has the job
+// already, or an earlier target held it and what that one made was deleted.
+func (s *step) taken(j job.Job, m store.Member) (bool, error) {
+	has, err := s.tx.HasExecution(j.Key, m.Key)
+	if err != nil || has {
+		return has, err
+	}
+	for _, earlier := range j.Resolved[:j.Expansion.Target] {
+		held := !earlier.Group && earlier.Key == m.Key
+		if earlier.Group {
+			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.Pin, m.Key); err != nil {
+				return false, err
+			}
+		}
+		if held {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// enqueue makes the thing's execution. Its queue is read only when somebody
+// hears what becomes of it.
+func (s *step) enqueue(j job.Job, m store.Member) error {
+	var q job.Queue
+	heard := s.heard(m.Name)
+	if heard {
+		snap, err := s.tx.Snapshot(store.Keys{Thing: m.Name, Queue: store.WholeQueue})
+		if err != nil {
+			return err
+		}
+		q = snap.Queue
+	}
+	e := job.New(m.Key, j.Key, j.ID, 1, s.now)
+	return s.write(m.Name, j.ID, heard, q.Enqueue(job.Entry{Execution: e, Job: j.State}, s.now))
+}
+
+// zero is no time.
+var zero time.Time

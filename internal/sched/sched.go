@@ -1,0 +1,245 @@
+package sched
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/drover-iot/drover/internal/clock"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// Config is what the scheduler needs.
+type Config struct {
+	Store    store.Store
+	Clock    clock.Clock
+	Audience ops.Audience // nil: nobody listens
+	Log      *slog.Logger // nil: slog.Default
+}
+
+// Sched does what is due. The server gives its Wake to the store's observer.
+type Sched struct {
+	Config
+
+	mu     sync.Mutex
+	armed  time.Time     // when the loop wakes by itself; zero: it is working
+	wakes  chan struct{} // holds one
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	// sweeps are how far the sweep of each cancelled job has come. Only the
+	// loop touches it; losing it costs another look at rows already swept.
+	sweeps map[int64]sweep
+}
+
+// How much is done at once. A slice is one transaction that devices wait for:
+// so many executions take about 5 ms.
+const (
+	slice     = 64
+	timerStep = 256 // timers are decisions like a device's, committed together
+	jobStep   = 32  // jobs of one round
+)
+
+// afterFailure is how long the loop waits before it tries again what failed.
+const afterFailure = time.Second
+
+// New makes a scheduler; Start starts it.
+func New(c Config) *Sched {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Sched{Config: c, wakes: make(chan struct{}, 1), sweeps: map[int64]sweep{}}
+}
+
+// Start begins with what became due while nobody ran. It is called once.
+func (s *Sched) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.done = cancel, make(chan struct{})
+	go func() {
+		defer close(s.done)
+		s.run(ctx)
+	}()
+}
+
+// Stop ends the loop after the slice that it is in. It may be called without
+// Start, and again.
+func (s *Sched) Stop() {
+	if s.cancel != nil {
+		s.cancel()
+		<-s.done
+	}
+}
+
+// Wake says that something is due at this time; zero: now. It never blocks: it
+// is what store.Observer's Wake does.
+func (s *Sched) Wake(at time.Time) {
+	s.mu.Lock()
+	later := !at.IsZero() && !s.armed.IsZero() && !at.Before(s.armed)
+	s.mu.Unlock()
+	if !later {
+		s.signal()
+	}
+}
+
+func (s *Sched) signal() {
+	select {
+	case s.wakes <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Sched) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := s.Clock.Now()
+		next, err := s.runOnce(ctx, now)
+		if err != nil && ctx.Err() == nil {
+			s.Log.ErrorContext(ctx, "what is due could not be done; it is tried again", "after", afterFailure, "err", err)
+			next = now.Add(afterFailure)
+		}
+		if next.IsZero() || next.After(now) {
+			s.wait(ctx, next)
+		}
+	}
+}
+
+// never is further away than any timer.
+const never = 1 << 62
+
+// wait returns when it is time, or something is due earlier.
+func (s *Sched) wait(ctx context.Context, next time.Time) {
+	if next.IsZero() {
+		next = s.Clock.Now().Add(never)
+	}
+	s.mu.Lock()
+	s.armed = next
+	s.mu.Unlock()
+	timer := s.Clock.AfterFunc(next.Sub(s.Clock.Now()), s.signal)
+	select {
+	case <-s.wakes:
+	case <-ctx.Done():
+	}
+	timer.Stop()
+	s.mu.Lock()
+	s.armed = time.Time{}
+	s.mu.Unlock()
+}
+
+// runOnce does one round of what is due now, a slice of each, and tells when
+// there is more: not after now when it is at once, zero when nothing is.
+func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err error) {
+	now = now.Truncate(time.Millisecond) // as the store keeps it
+	due, err := s.look(ctx, now)
+	if err != nil {
+		return next, err
+	}
+	errs := []error{s.sweepTimers(ctx, due.timers, now)}
+	for _, key := range due.jobs {
+		errs = append(errs, s.work(ctx, key, now))
+	}
+	if due.prune {
+		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
+			_, err := tx.Prune(slice)
+			return err
+		}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return next, err
+	}
+	if due.any() {
+		return now, nil
+	}
+	return due.next, nil
+}
+
+// due is what a round has to do.
+type due struct {
+	timers []store.Due
+	jobs   []int64
+	prune  bool
+	next   time.Time // when nothing is due: the next time that something is
+}
+
+func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune }
+
+func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
+	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
+		if d.timers, err = tx.DueTimers(now, timerStep); err != nil {
+			return err
+		}
+		if d.jobs, err = tx.DueJobs(now, jobStep); err != nil {
+			return err
+		}
+		if d.prune, err = tx.Prune(0); err != nil || d.any() {
+			return err
+		}
+		timer, err := tx.NextTimer()
+		if err != nil {
+			return err
+		}
+		d.next, err = tx.NextJob()
+		if d.next.IsZero() || !timer.IsZero() && timer.Before(d.next) {
+			d.next = timer
+		}
+		return err
+	})
+	return d, err
+}
+
+// work does one slice of what a job is due for, in one transaction: its
+// changes, its cursor and when it wants attention next.
+func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
+	var late []late
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		late = nil
+		j, tally, err := tx.JobByKey(key)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return tx.SetDue(key, time.Time{})
+		case err != nil:
+			return err
+		}
+		sl := &step{Sched: s, tx: tx, now: now}
+		switch {
+		case j.Status == job.JobDeletionInProgress:
+			err = sl.drop(j)
+		case j.Status == job.JobCanceled && j.Concurrent(tally):
+			err = sl.sweep(j)
+		case j.Status == job.JobInProgress && !j.Expansion.Done:
+			err = sl.expand(j, tally)
+		default:
+			err = sl.settle(j, tally)
+		}
+		late = sl.late
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.tellLate(ctx, late, now)
+}
+
+// step is the transaction of one slice.
+type step struct {
+	*Sched
+	tx   store.Tx
+	now  time.Time
+	late []late
+}
+
+// settle ends a job of which everything is done, and the attention to one that
+// waits for its devices. The totals are exact: what the batch before has
+// counted is in them.
+func (s *step) settle(j job.Job, t job.Tally) error {
+	delete(s.sweeps, j.Key)
+	if j.Complete(t) {
+		done := j.Completed(s.now)
+		if err := s.tx.PutJob(&done, nil); err != nil {
+			return err
+		}
+	}
+	return s.tx.SetDue(j.Key, time.Time{})
+}

@@ -1,0 +1,104 @@
+package sched
+
+import (
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// sweep is how far the sweep of a cancelled job has come.
+type sweep struct {
+	of      time.Time // the cancellation it is of: an escalation starts anew
+	after   string    // cursor of the job's executions
+	changed bool      // anything, since the first of them
+}
+
+// sweep writes down, for a slice of the job's executions, what its flag has
+// made of them. Rows that a device has swept before, and those that the flag
+// leaves alone, are passed over.
+func (s *step) sweep(j job.Job) error {
+	at := s.sweeps[j.Key]
+	if !at.of.Equal(j.ChangedAt) {
+		at = sweep{of: j.ChangedAt}
+	}
+	rows, next, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{After: at.after, Limit: slice})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		seen, ok := job.Effective(r.Execution, r.Entry.Job, s.now)
+		if !ok || seen.Version == r.Version {
+			continue
+		}
+		if err := s.sweepRow(r); err != nil {
+			return err
+		}
+		at.changed = true
+	}
+	at.after = next
+	if next == "" {
+		if !at.changed {
+			s.Log.Error("a cancelled job's counters say that executions are left to sweep, and there are none", "job", j.ID)
+			delete(s.sweeps, j.Key)
+			return s.tx.SetDue(j.Key, zero)
+		}
+		at = sweep{of: j.ChangedAt}
+	}
+	s.sweeps[j.Key] = at
+	return s.tx.SetDue(j.Key, s.now)
+}
+
+func (s *step) sweepRow(r store.Row) error {
+	heard := s.heard(r.Thing)
+	keys := store.Keys{Thing: r.Thing, Job: r.JobID, Number: r.Number}
+	if heard {
+		keys.Queue = store.WholeQueue
+	}
+	snap, err := s.tx.Snapshot(keys)
+	if err != nil || snap.ThingKey != r.ThingKey {
+		return err
+	}
+	out, err := snap.Queue.Apply(r.Ref(), job.Change{Kind: job.Sweep}, s.now)
+	if err != nil {
+		return err
+	}
+	return s.write(r.Thing, r.JobID, heard, out)
+}
+
+// drop removes a slice of the executions of a job that is being deleted, and
+// the job when there are none left: then its id is free.
+func (s *step) drop(j job.Job) error {
+	delete(s.sweeps, j.Key)
+	// One row more, because a row's counters depend on the attempt before it.
+	rows, _, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{Limit: slice + 1})
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return s.tx.DropJob(j.Key)
+	}
+	for i, r := range rows[:min(slice, len(rows))] {
+		q := job.Queue{Named: r.Entry}
+		if i+1 < len(rows) && rows[i+1].ThingKey == r.ThingKey {
+			q.Previous = rows[i+1].Entry
+		}
+		if err := s.dropRow(r, q); err != nil {
+			return err
+		}
+	}
+	return s.tx.SetDue(j.Key, s.now)
+}
+
+func (s *step) dropRow(r store.Row, q job.Queue) error {
+	heard := r.Status.Pending() && s.heard(r.Thing)
+	if heard {
+		snap, err := s.tx.Snapshot(store.Keys{Thing: r.Thing, Queue: store.WholeQueue})
+		if err != nil {
+			return err
+		}
+		heard = snap.ThingKey == r.ThingKey
+		q.Pending = snap.Queue.Pending
+	}
+	return s.write(r.Thing, r.JobID, heard, q.Drop(s.now))
+}
