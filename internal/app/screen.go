@@ -19,7 +19,7 @@ type screen struct {
 	w     io.Writer
 	live  bool
 	lines int    // of the panel as it stands
-	said  string // the last plain line, without its time
+	said  moment // the last one that became a plain line
 }
 
 func newScreen(w io.Writer, plain bool) *screen {
@@ -51,7 +51,10 @@ var (
 	faint = lipgloss.NewStyle().Faint(true)
 	looks = [...]look{
 		waiting:   {"·", faint},
-		working:   {"◐", paint(lipgloss.Cyan)},
+		working:   {"○", paint(lipgloss.Cyan)},
+		quarter:   {"◔", paint(lipgloss.Cyan)},
+		half:      {"◑", paint(lipgloss.Cyan)},
+		most:      {"◕", paint(lipgloss.Cyan)},
 		succeeded: {"■", paint(lipgloss.Green)},
 		failed:    {"✗", paint(lipgloss.Red)},
 		rejected:  {"◇", paint(lipgloss.Yellow)},
@@ -104,16 +107,15 @@ func (s *screen) end() {
 	}
 }
 
-// line is a moment in a log: only when the counts have changed.
+// line is a moment in a log: one a second, and each change of the job's status.
 func (s *screen) line(m moment) {
-	c := m.Counts
-	said := fmt.Sprintf("%-11s  queued %d  in progress %d  succeeded %d  failed %d  rejected %d", m.Status,
-		c.NumberOfQueuedThings, c.NumberOfInProgressThings, c.NumberOfSucceededThings, c.NumberOfFailedThings, c.NumberOfRejectedThings)
-	if said == s.said {
+	if m.Status == s.said.Status && m.Elapsed < s.said.Elapsed+time.Second {
 		return
 	}
-	s.said = said
-	s.print(fmt.Sprintf("%5.1fs  %s\n", m.Elapsed.Seconds(), said))
+	s.said = m
+	c := m.Counts
+	s.print(fmt.Sprintf("%5.1fs  %-11s  queued %d  in progress %d  succeeded %d  failed %d  rejected %d\n", m.Elapsed.Seconds(), m.Status,
+		c.NumberOfQueuedThings, c.NumberOfInProgressThings, c.NumberOfSucceededThings, c.NumberOfFailedThings, c.NumberOfRejectedThings))
 }
 
 // width is how wide bar and grid are.
@@ -127,7 +129,7 @@ func (s *screen) panel(m moment) string {
 	row(bold.Render(demoJob) + "  " + m.Status + faint.Render(fmt.Sprintf("  %.1f s", m.Elapsed.Seconds())))
 	row(bar(m))
 	row(strings.Join([]string{
-		looks[succeeded].of(c.NumberOfSucceededThings, "succeeded"), looks[working].of(c.NumberOfInProgressThings, "in progress"),
+		looks[succeeded].of(c.NumberOfSucceededThings, "succeeded"), looks[half].of(c.NumberOfInProgressThings, "in progress"),
 		looks[waiting].of(c.NumberOfQueuedThings, "queued"), looks[failed].of(c.NumberOfFailedThings, "failed"),
 		looks[rejected].of(c.NumberOfRejectedThings, "rejected"),
 	}, "  "))

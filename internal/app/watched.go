@@ -14,7 +14,10 @@ type deviceState byte
 
 const (
 	waiting deviceState = iota
-	working
+	working             // nothing reported yet
+	quarter
+	half
+	most
 	succeeded
 	failed
 	rejected
@@ -90,6 +93,7 @@ func (w *watched) hear(e sim.Event) {
 		*state = working
 		w.tell(e.Thing, "IN_PROGRESS", "starts "+e.JobID)
 	case sim.Progress:
+		*state = min(quarter+deviceState(e.Percent/34), most)
 		w.tell(e.Thing, "IN_PROGRESS", fmt.Sprintf("%-9s %3d %%", e.Step, e.Percent))
 	case sim.Ended:
 		switch e.Status {
