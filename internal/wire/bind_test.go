@@ -96,6 +96,7 @@ func TestBindRefuses(t *testing.T) {
 		"maxResults text": {new(iot.ListThingsInput), from{"query:maxResults": "ten"}, "", job.InvalidRequest, "Member must be an integer"},
 		"an unknown status": {new(iot.ListJobsInput), from{"query:status": "QUEUED"}, "", job.InvalidRequest,
 			"Member must satisfy enum value set: [IN_PROGRESS, CANCELED, COMPLETED, DELETION_IN_PROGRESS, SCHEDULED]"},
+		"a token that is not UTF-8":                  {new(iot.ListThingsInput), from{"query:nextToken": "\xff"}, "", job.InvalidRequest, "Value '�' at 'nextToken' failed to satisfy constraint: Member must be UTF-8"},
 		"an empty status":                            {new(iot.ListJobsInput), from{"query:status": ""}, "", job.InvalidRequest, "enum value set"},
 		"an empty name in a query":                   {new(iot.ListJobsInput), from{"query:thingGroupName": ""}, "", job.InvalidRequest, "Member must have length greater than or equal to 1"},
 		"jobId of the model":                         {new(iot.CreateJobInput), from{"uri:jobId": "bad id/é"}, `{"targets":["a"]}`, job.InvalidRequest, "Value 'bad id/é' at 'jobId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"},

@@ -202,15 +202,16 @@ func (s *session) violate(value, path, constraint string) {
 // maxShown bounds how much of a value a message repeats.
 const maxShown = 64
 
+// shorten is a value as a message shows it: short, and UTF-8 whatever came in.
 func shorten(v string) string {
-	if len(v) <= maxShown {
-		return v
+	if len(v) > maxShown {
+		cut := maxShown
+		for cut > 0 && !utf8.RuneStart(v[cut]) {
+			cut--
+		}
+		v = v[:cut] + "…"
 	}
-	cut := maxShown
-	for cut > 0 && !utf8.RuneStart(v[cut]) {
-		cut--
-	}
-	return v[:cut] + "…"
+	return strings.ToValidUTF8(v, "�")
 }
 
 func quote(v string) string { return "'" + shorten(v) + "'" }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,6 +16,9 @@ import (
 func setText(f *field, v reflect.Value, text string) string {
 	switch t := scalarType(v.Type()); t.Kind() {
 	case reflect.String:
+		if !utf8.ValidString(text) {
+			return "Member must be UTF-8"
+		}
 		if text == "" && f.fact.min != nil && *f.fact.min > 0 {
 			return f.fact.text(text) // once set, it could not be told from an absent one
 		}

@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/wire"
+	"github.com/drover-iot/drover/internal/wire/iot"
+	"github.com/drover-iot/drover/internal/wire/jobsdata"
+)
+
+// Data is the operations of the data plane: *ops.Data.
+type Data interface {
+	GetPendingJobExecutions(context.Context, ops.Caller, *jobsdata.GetPendingJobExecutionsInput) (*jobsdata.GetPendingJobExecutionsOutput, error)
+	StartNextPendingJobExecution(context.Context, ops.Caller, *jobsdata.StartNextPendingJobExecutionInput) (*jobsdata.StartNextPendingJobExecutionOutput, error)
+	DescribeJobExecution(context.Context, ops.Caller, *jobsdata.DescribeJobExecutionInput) (*jobsdata.DescribeJobExecutionOutput, error)
+	UpdateJobExecution(context.Context, ops.Caller, *jobsdata.UpdateJobExecutionInput) (*jobsdata.UpdateJobExecutionOutput, error)
+}
+
+// Control is the operations of the control plane: *ops.Control.
+type Control interface {
+	DescribeEndpoint(context.Context, ops.Caller, *iot.DescribeEndpointInput) (*iot.DescribeEndpointOutput, error)
+
+	CreateThing(context.Context, ops.Caller, *iot.CreateThingInput) (*iot.CreateThingOutput, error)
+	DescribeThing(context.Context, ops.Caller, *iot.DescribeThingInput) (*iot.DescribeThingOutput, error)
+	UpdateThing(context.Context, ops.Caller, *iot.UpdateThingInput) (*iot.UpdateThingOutput, error)
+	DeleteThing(context.Context, ops.Caller, *iot.DeleteThingInput) (*iot.DeleteThingOutput, error)
+	ListThings(context.Context, ops.Caller, *iot.ListThingsInput) (*iot.ListThingsOutput, error)
+
+	CreateThingGroup(context.Context, ops.Caller, *iot.CreateThingGroupInput) (*iot.CreateThingGroupOutput, error)
+	DescribeThingGroup(context.Context, ops.Caller, *iot.DescribeThingGroupInput) (*iot.DescribeThingGroupOutput, error)
+	DeleteThingGroup(context.Context, ops.Caller, *iot.DeleteThingGroupInput) (*iot.DeleteThingGroupOutput, error)
+	ListThingGroups(context.Context, ops.Caller, *iot.ListThingGroupsInput) (*iot.ListThingGroupsOutput, error)
+	AddThingToThingGroup(context.Context, ops.Caller, *iot.AddThingToThingGroupInput) (*iot.AddThingToThingGroupOutput, error)
+	RemoveThingFromThingGroup(context.Context, ops.Caller, *iot.RemoveThingFromThingGroupInput) (*iot.RemoveThingFromThingGroupOutput, error)
+	ListThingsInThingGroup(context.Context, ops.Caller, *iot.ListThingsInThingGroupInput) (*iot.ListThingsInThingGroupOutput, error)
+	ListThingGroupsForThing(context.Context, ops.Caller, *iot.ListThingGroupsForThingInput) (*iot.ListThingGroupsForThingOutput, error)
+
+	CreateJob(context.Context, ops.Caller, *iot.CreateJobInput) (*iot.CreateJobOutput, error)
+	DescribeJob(context.Context, ops.Caller, *iot.DescribeJobInput) (*iot.DescribeJobOutput, error)
+	ListJobs(context.Context, ops.Caller, *iot.ListJobsInput) (*iot.ListJobsOutput, error)
+	GetJobDocument(context.Context, ops.Caller, *iot.GetJobDocumentInput) (*iot.GetJobDocumentOutput, error)
+	CancelJob(context.Context, ops.Caller, *iot.CancelJobInput) (*iot.CancelJobOutput, error)
+	DeleteJob(context.Context, ops.Caller, *iot.DeleteJobInput) (*iot.DeleteJobOutput, error)
+
+	DescribeJobExecution(context.Context, ops.Caller, *iot.DescribeJobExecutionInput) (*iot.DescribeJobExecutionOutput, error)
+	CancelJobExecution(context.Context, ops.Caller, *iot.CancelJobExecutionInput) (*iot.CancelJobExecutionOutput, error)
+	DeleteJobExecution(context.Context, ops.Caller, *iot.DeleteJobExecutionInput) (*iot.DeleteJobExecutionOutput, error)
+	ListJobExecutionsForJob(context.Context, ops.Caller, *iot.ListJobExecutionsForJobInput) (*iot.ListJobExecutionsForJobOutput, error)
+	ListJobExecutionsForThing(context.Context, ops.Caller, *iot.ListJobExecutionsForThingInput) (*iot.ListJobExecutionsForThingOutput, error)
+
+	CreateKeysAndCertificate(context.Context, ops.Caller, *iot.CreateKeysAndCertificateInput) (*iot.CreateKeysAndCertificateOutput, error)
+	AttachThingPrincipal(context.Context, ops.Caller, *iot.AttachThingPrincipalInput) (*iot.AttachThingPrincipalOutput, error)
+	ListThingPrincipals(context.Context, ops.Caller, *iot.ListThingPrincipalsInput) (*iot.ListThingPrincipalsOutput, error)
+}
+
+// calls collects operations under the names that their inputs carry.
+type calls map[string]call
+
+func dataPlane(d Data) *plane {
+	c := calls{}
+	handle(c, d.GetPendingJobExecutions, appended)
+	handle(c, d.StartNextPendingJobExecution, appended)
+	handle(c, d.DescribeJobExecution, appended)
+	handle(c, d.UpdateJobExecution, appended)
+	p := newPlane(jobsdata.Service, "iotjobsdata:", jobsdata.Operations(), c)
+	p.refusal = dataRefusal
+	return p
+}
+
+func controlPlane(k Control) *plane {
+	c := calls{}
+	handle(c, k.DescribeEndpoint, encoded)
+
+	handle(c, k.CreateThing, encoded)
+	handle(c, k.DescribeThing, encoded)
+	handle(c, k.UpdateThing, encoded)
+	handle(c, k.DeleteThing, encoded)
+	handle(c, k.ListThings, encoded)
+
+	handle(c, k.CreateThingGroup, encoded)
+	handle(c, k.DescribeThingGroup, encoded)
+	handle(c, k.DeleteThingGroup, encoded)
+	handle(c, k.ListThingGroups, encoded)
+	handle(c, k.AddThingToThingGroup, encoded)
+	handle(c, k.RemoveThingFromThingGroup, encoded)
+	handle(c, k.ListThingsInThingGroup, encoded)
+	handle(c, k.ListThingGroupsForThing, encoded)
+
+	handle(c, k.CreateJob, encoded)
+	handle(c, k.DescribeJob, encoded)
+	handle(c, k.ListJobs, encoded)
+	handle(c, k.GetJobDocument, encoded)
+	handle(c, k.CancelJob, encoded)
+	handle(c, k.DeleteJob, encoded)
+
+	handle(c, k.DescribeJobExecution, encoded)
+	handle(c, k.CancelJobExecution, encoded)
+	handle(c, k.DeleteJobExecution, encoded)
+	handle(c, k.ListJobExecutionsForJob, encoded)
+	handle(c, k.ListJobExecutionsForThing, encoded)
+
+	handle(c, k.CreateKeysAndCertificate, encoded)
+	handle(c, k.AttachThingPrincipal, encoded)
+	handle(c, k.ListThingPrincipals, encoded)
+	p := newPlane(iot.Service, "iot:", iot.Operations(), c)
+	p.refusal = controlRefusal
+	return p
+}
+
+// handle enters one operation: bind and check, do, encode.
+func handle[In, Out any](c calls, do func(context.Context, ops.Caller, *In) (*Out, error), encode func(any) ([]byte, error)) {
+	name := strings.TrimSuffix(reflect.TypeFor[In]().Name(), "Input")
+	c[name] = func(ctx context.Context, caller ops.Caller, members func(location, name string) (string, bool), body []byte) ([]byte, error) {
+		in := new(In)
+		if err := wire.Bind(in, members, body); err != nil {
+			return nil, err
+		}
+		out, err := do(ctx, caller, in)
+		if err != nil {
+			return nil, err
+		}
+		return encode(out)
+	}
+}
