@@ -43,22 +43,14 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 	c.will, c.willDelay = info.Will, info.WillDelay
 	c.known.Store(true)
 
-	var stored bool
-	var storeErr error
+	written := make(chan error, 1)
 	present, waits := c.b.attach(c, p.Clean, expiry, func(err error) {
-		c.out.mu.Lock()
-		stored, storeErr = true, err
-		c.out.mu.Unlock()
+		written <- err
 		c.kick()
 	})
 	if waits { // design.md decision 14: a new persistent session is on disk first
-		c.await(func() bool {
-			c.out.mu.Lock()
-			defer c.out.mu.Unlock()
-			return stored
-		})
-		if storeErr != nil {
-			c.b.log.Error("storing a new MQTT session failed", "client", c.id, "err", storeErr)
+		c.await(func() bool { return len(written) > 0 })
+		if !c.sess.confirm(written) {
 			c.refuse(bt, &refusal{packet.Unspecified, 0, "the session could not be stored"})
 			return nil
 		}
@@ -69,6 +61,24 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 	bt.flush()
 	c.b.hooks.Connected(c, present)
 	return nil
+}
+
+// confirm notes that the session is on disk. It reports false if the store
+// failed: then nothing may remember the session either.
+func (s *session) confirm(written <-chan error) bool {
+	var err error
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err = <-written:
+		s.stored = err == nil
+	default: // the connection was shut first
+	}
+	if err != nil {
+		s.b.log.Error("storing a new MQTT session failed", "client", s.id, "err", err)
+		s.expiry = 0
+	}
+	return err == nil
 }
 
 // greet queues the CONNACK, and then lets the session deliver.

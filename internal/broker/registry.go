@@ -28,7 +28,7 @@ func (b *Broker) attach(c *Conn, clean bool, expiry time.Duration, stored func(e
 		if old != nil {
 			prev, will = b.drop(old)
 		}
-		s := &session{b: b, id: c.id, conn: c, expiry: expiry}
+		s := &session{b: b, id: c.id, conn: c, expiry: expiry, stored: b.store == nil}
 		c.sess = s
 		b.sessions[c.id] = s
 		if expiry > 0 {
@@ -55,7 +55,7 @@ func (b *Broker) attach(c *Conn, clean bool, expiry time.Duration, stored func(e
 func (s *session) resumable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.persistent.Load() && s.expiry > 0 &&
+	return s.persistent.Load() && s.stored && s.expiry > 0 &&
 		(s.conn != nil || s.b.clock.Now().Before(s.left.Add(s.expiry)))
 }
 
@@ -216,7 +216,7 @@ func (b *Broker) publishWill(m *Message) {
 // restore makes a session of what was stored. It is called before the broker
 // serves anyone.
 func (b *Broker) restore(st StoredSession) error {
-	s := &session{b: b, id: st.ClientID, expiry: st.Expiry, left: st.DisconnectedAt}
+	s := &session{b: b, id: st.ClientID, expiry: st.Expiry, left: st.DisconnectedAt, stored: true}
 	if s.left.IsZero() {
 		s.left = b.clock.Now()
 	}

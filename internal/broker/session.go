@@ -18,6 +18,7 @@ type session struct {
 	mu     sync.Mutex
 	conn   *Conn // nil while offline
 	live   bool  // the CONNACK is queued: deliveries may follow it
+	stored bool  // a persistent one is on disk: it may be resumed
 	dead   bool  // replaced or expired: nothing is added any more
 	full   bool  // a message was dropped since the queue was last empty
 	expiry time.Duration

@@ -24,7 +24,7 @@ type SessionStore interface {
 	// done may be nil; it is called once, after the sync. Groups may be
 	// committed together. Removing what is not there is no error, and neither
 	// is a SubscriptionPut or QueueAppend for a client id without a session:
-	// it is ignored.
+	// it is ignored. Times may be kept in whole milliseconds.
 	Apply(changes []Change, done func(error))
 }
 
