@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync/atomic"
@@ -98,20 +97,4 @@ func watchLog(ctx context.Context, data string) (largest func() int64) {
 		}
 	}()
 	return func() int64 { cancel(); <-done; return most.Load() }
-}
-
-// startProfile records where the server's CPU time goes, if asked to, into a
-// file for `perf report`. Call what it returns to end the recording.
-func (s *suite) startProfile(ctx context.Context, pid int) (stop func() error, err error) {
-	if s.profile == "" {
-		return func() error { return nil }, nil
-	}
-	if _, err := exec.LookPath("perf"); err != nil {
-		return nil, fmt.Errorf("-profile: %w", err)
-	}
-	c, err := process.Spawn(ctx, "perf", "record", "-q", "-g", "-F", "199", "-o", s.profile, "-p", fmt.Sprint(pid))
-	if err != nil {
-		return nil, err
-	}
-	return func() error { return c.End(syscall.SIGINT, stall) }, nil
 }

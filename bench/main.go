@@ -39,7 +39,7 @@ func measureAll(args []string) error {
 	short := flags.Bool("short", false, "a minute and a half: prints figures, demands durability only")
 	binary := flags.String("drover", "", "the drover binary to measure; built from this module if empty")
 	jsonFile := flags.String("json", "", "also write the results to this file")
-	profile := flags.String("profile", "", "write a CPU profile of the server during the 60 s of updates to this file (needs perf)")
+	profile := flags.String("profile", "", "write a CPU profile of the server, taken during the 60 s of updates, to this file")
 	only := flags.String("only", "", "run only these steps, comma separated: "+strings.Join(stepNames(), ", "))
 	walLimit := flags.Int64("wal-limit", 256, "MiB that the write-ahead log may reach in 60 s of updates")
 	if err := flags.Parse(args); err != nil {

@@ -95,10 +95,7 @@ func (s *suite) rates(ctx context.Context) error {
 func (s *suite) sustained(ctx context.Context) error {
 	return s.withJob(ctx, "sustained", s.Conns, func(f *fleetServer) error {
 		largest := watchLog(ctx, f.data)
-		profiled, err := s.startProfile(ctx, f.PID())
-		if err != nil {
-			return err
-		}
+		profiled := s.startProfile(ctx, f.Ready.Admin)
 		load, err := runGenerator(ctx, s.self, GenConfig{
 			Addr: f.addr, Mode: Update, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Sustained, ServerPID: f.PID(),
 		})
