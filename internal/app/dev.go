@@ -61,7 +61,7 @@ drover dev is ready. Try it:
   mosquitto_sub -h %[1]s -p %[2]s -i pump-7 -q 1 -v -t '$aws/things/pump-7/jobs/notify-next'
 
   # register pump-7 and give it a job, as an operator
-  export AWS_ACCESS_KEY_ID=dev AWS_SECRET_ACCESS_KEY=dev AWS_REGION=%[3]s AWS_ENDPOINT_URL=http://%[4]s
+  export AWS_ACCESS_KEY_ID=dev AWS_SECRET_ACCESS_KEY=dev AWS_DEFAULT_REGION=%[3]s AWS_ENDPOINT_URL=http://%[4]s
   aws iot create-thing --thing-name pump-7
   aws iot create-job --job-id fw-42 --document '{"operation":"ota"}' \
       --targets arn:aws:iot:%[3]s:%[5]s:thing/pump-7

@@ -38,9 +38,13 @@ func runServer(ctx context.Context, cfg server.Config, s cli.Streams, opened fun
 		case err = <-srv.Failed():
 		}
 	}
+	cfg.Log.Info("draining", "atMost", drainTime.String())
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return errors.Join(err, srv.Close(drain))
+	if err = errors.Join(err, srv.Close(drain)); err == nil {
+		cfg.Log.Info("ended")
+	}
+	return err
 }
 
 // startFailure adds what to do to an error that keeps a server from starting.

@@ -29,7 +29,7 @@ says where they are:
 
 Then any AWS client works, for instance:
 
-	export AWS_SHARED_CREDENTIALS_FILE=drover-data/credentials AWS_PROFILE=drover AWS_REGION=us-east-1
+	export AWS_SHARED_CREDENTIALS_FILE=drover-data/credentials AWS_PROFILE=drover AWS_DEFAULT_REGION=us-east-1
 	export AWS_CA_BUNDLE=drover-data/ca.pem AWS_ENDPOINT_URL=https://localhost:8443
 	drover thing create pump-7 --cert-out ./pump-7
 	aws iot create-job --job-id fw-42 --document '{"operation":"ota"}' \
@@ -65,7 +65,7 @@ This is the first start. Drover has made
   %s    an access key, profile drover: keep it to yourself
 
 Try it:
-  export AWS_SHARED_CREDENTIALS_FILE=%s AWS_PROFILE=drover AWS_REGION=%s
+  export AWS_SHARED_CREDENTIALS_FILE=%s AWS_PROFILE=drover AWS_DEFAULT_REGION=%s
   export AWS_CA_BUNDLE=%s AWS_ENDPOINT_URL=https://%s
   drover thing create pump-7 --cert-out ./pump-7
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -90,12 +91,15 @@ func (s *Server) serveHTTP(name string, ln net.Listener, h http.Handler, protoco
 	if name == "admin" {
 		srv.WriteTimeout = profileTimeout
 	}
+	unused := unusedConns{all: map[net.Conn]struct{}{}}
+	srv.ConnState = unused.track
 	s.work.Go(func() {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			s.fail(fmt.Errorf("the %s door: %w", name, err))
 		}
 	})
 	s.closers.push(func(ctx context.Context) error {
+		unused.close()
 		if err := srv.Shutdown(ctx); err != nil {
 			return errors.Join(fmt.Errorf("the %s door was cut before its requests were answered: %w", name, err), srv.Close())
 		}
@@ -110,4 +114,34 @@ func (s *Server) serveMQTT(ln net.Listener) {
 			s.fail(fmt.Errorf("the MQTT door: %w", err))
 		}
 	})
+}
+
+// unusedConns are the connections that have not sent a request yet. Shutdown
+// waits five seconds for each of them; there is nothing of theirs to finish.
+type unusedConns struct {
+	mu     sync.Mutex
+	all    map[net.Conn]struct{}
+	closed bool
+}
+
+func (u *unusedConns) track(nc net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state != http.StateNew {
+		delete(u.all, nc)
+		return
+	}
+	u.all[nc] = struct{}{}
+	if u.closed {
+		_ = nc.Close()
+	}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for nc := range u.all {
+		_ = nc.Close()
+	}
 }

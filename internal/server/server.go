@@ -103,7 +103,6 @@ func (s *Server) Close(ctx context.Context) error {
 			errs = append(errs, f(ctx))
 		}
 		s.closeErr = errors.Join(errs...)
-		s.log.Info("ended", "err", s.closeErr)
 	})
 	return s.closeErr
 }
