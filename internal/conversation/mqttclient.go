@@ -44,6 +44,7 @@ type client struct {
 	connack *packet
 	inbox   []message
 	probes  []string
+	marker  bool // it wants the pushes of the marker thing
 	acks    map[uint16]packet // PUBACK, SUBACK, UNSUBACK by packet id
 	pongs   int
 	sentIDs uint16
@@ -177,9 +178,10 @@ func (c *client) takePublish(p packet) error {
 	}
 	m.payload = body.rest
 	c.event(func() {
-		if strings.HasPrefix(m.topic, probePrefix) {
+		switch {
+		case strings.HasPrefix(m.topic, probePrefix):
 			c.probes = append(c.probes, m.topic)
-		} else {
+		case c.marker || !strings.HasPrefix(m.topic, "$aws/things/"+markerThing+"/"):
 			c.inbox = append(c.inbox, m)
 		}
 	})

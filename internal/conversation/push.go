@@ -27,6 +27,7 @@ func (r *runner) listen() error {
 	if err != nil {
 		return err
 	}
+	c.event(func() { c.marker = true })
 	r.observer = c
 	if err := c.welcomed(false); err != nil {
 		return err
