@@ -37,9 +37,9 @@ type Sched struct {
 }
 
 // How much is done at once. A slice is one transaction that devices wait for:
-// so many executions take about 5 ms.
+// so many executions take 3 to 5 ms.
 const (
-	slice     = 64
+	slice     = 128
 	timerStep = 256 // timers are decisions like a device's, committed together
 	jobStep   = 32  // jobs of one round
 )
