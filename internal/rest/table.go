@@ -56,6 +56,11 @@ type Control interface {
 	ListThingPrincipals(context.Context, ops.Caller, *iot.ListThingPrincipalsInput) (*iot.ListThingPrincipalsOutput, error)
 }
 
+var (
+	_ Data    = (*ops.Data)(nil)
+	_ Control = (*ops.Control)(nil)
+)
+
 // calls collects operations under the names that their inputs carry.
 type calls map[string]call
 
