@@ -91,6 +91,7 @@ type Broker struct {
 	seq      atomic.Int64 // the last sequence number of a stored message
 	durable  atomic.Int64 // persistent sessions, connected or not
 	removals removals
+	flusher  flusher
 
 	// mu guards who is here. It is held while a session changes hands, so that
 	// for one client id the newest connection wins, and the changes of its
@@ -245,7 +246,7 @@ func (b *Broker) Close(ctx context.Context) error {
 func (b *Broker) Publish(m Message, token any) {
 	bt := getBatch()
 	b.route(bt, &m, true, nil, 0, token)
-	bt.flush()
+	bt.flushSoon()
 	putBatch(bt)
 }
 

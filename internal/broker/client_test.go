@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("DROVER_BROKER_BENCH_SERVER") != "" {
+		serveForBench()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is a broker in a bubble of virtual time; its clients speak over pipes.
 type world struct {

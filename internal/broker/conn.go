@@ -28,6 +28,7 @@ type Conn struct {
 	in  inbound // owned by the connection's goroutine
 	out outbound
 
+	busy   atomic.Bool // the goroutine works on what it read, and will flush
 	known  atomic.Bool // Hooks.Connect said yes: the fields above are set
 	dying  atomic.Bool // shut was called: the goroutine is on its way out
 	reason DisconnectReason
@@ -94,9 +95,14 @@ func (c *Conn) shut(reason DisconnectReason, code packet.Code) {
 	c.flush()
 }
 
-// await blocks the connection's goroutine until ready, or until shut; whoever
-// makes it ready kicks c.out.wake.
-func (c *Conn) await(ready func() bool) {
+// rest blocks the connection's goroutine in the middle of its work until ready,
+// or until shut; whoever makes it ready kicks. What was queued so far is
+// flushed.
+func (c *Conn) rest(bt *batch, ready func() bool) {
+	c.busy.Store(false)
+	defer c.busy.Store(true)
+	c.flush()
+	bt.flush()
 	c.out.mu.Lock()
 	if c.out.wake == nil {
 		c.out.wake = make(chan struct{}, 1)
@@ -166,6 +172,7 @@ type outbound struct {
 	starved  bool          // the session has QoS 1 messages for which there was no room
 	closing  bool          // nothing is appended any more
 	finished bool          // drained is closed
+	due      bool          // in the flusher's list; guarded by its lock
 	drained  chan struct{} // made by shut, closed when nothing will be written any more
-	wake     chan struct{} // made by await
+	wake     chan struct{} // made by rest
 }

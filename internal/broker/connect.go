@@ -37,7 +37,7 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		err = c.b.hooks.Connect(c, info)
 	}
 	if err != nil {
-		c.refuse(bt, err)
+		c.refuse(err)
 		return nil
 	}
 	c.will, c.willDelay = info.Will, info.WillDelay
@@ -49,16 +49,16 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		c.kick()
 	})
 	if waits { // design.md decision 14: a new persistent session is on disk first
-		c.await(func() bool { return len(written) > 0 })
+		c.rest(bt, func() bool { return len(written) > 0 })
 		if !c.sess.confirm(written) {
-			c.refuse(bt, &refusal{packet.Unspecified, 0, "the session could not be stored"})
+			c.refuse(&refusal{packet.Unspecified, 0, "the session could not be stored"})
 			return nil
 		}
 	}
 	c.in.limit = info.KeepAlive * 3 / 2 // 3.1.2.10
 	c.in.armed = false
-	c.greet(bt, &p, info, present, expiry)
-	bt.flush()
+	c.greet(&p, info, present, expiry)
+	c.flush()
 	c.b.hooks.Connected(c, present)
 	return nil
 }
@@ -82,7 +82,7 @@ func (s *session) confirm(written <-chan error) bool {
 }
 
 // greet queues the CONNACK, and then lets the session deliver.
-func (c *Conn) greet(bt *batch, p *packet.Connect, info *ConnectInfo, present bool, expiry time.Duration) {
+func (c *Conn) greet(p *packet.Connect, info *ConnectInfo, present bool, expiry time.Duration) {
 	ack := packet.Connack{SessionPresent: present}
 	if c.version == packet.V5 {
 		ack.Props = c.connackProps(p, info, expiry)
@@ -100,7 +100,6 @@ func (c *Conn) greet(bt *batch, p *packet.Connect, info *ConnectInfo, present bo
 	c.out.mu.Unlock()
 	s.live = true
 	s.pump(c)
-	bt.touch(c)
 }
 
 // connackProps are the properties of device-plane.md 6.3.
@@ -125,7 +124,7 @@ func (c *Conn) connackProps(p *packet.Connect, info *ConnectInfo, expiry time.Du
 }
 
 // refuse sends the CONNACK that says why, where there is one, and closes.
-func (c *Conn) refuse(bt *batch, err error) {
+func (c *Conn) refuse(err error) {
 	r, reason := refusalOf(err), ClientError
 	if r.code == packet.NotAuthorized || r.code == packet.BadCredentials {
 		reason = ForbiddenAccess
@@ -137,7 +136,6 @@ func (c *Conn) refuse(bt *batch, err error) {
 	case r.ret != 0:
 		c.sendBytes(packet.AppendConnack(nil, packet.V311, &packet.Connack{Code: r.ret}))
 	}
-	bt.touch(c)
 	c.shut(reason, 0)
 }
 

@@ -10,6 +10,7 @@
 //	conn.go       one connection: its goroutine, its end
 //	read.go       reading without a buffer while idle; keep-alive
 //	write.go      the outbound queue; writing without ever blocking a caller
+//	flusher.go    writing for goroutines that have no time for it
 //	connect.go    CONNECT and CONNACK
 //	inbound.go    the other packets a client sends
 //	pending.go    requests that are answered later, in arrival order

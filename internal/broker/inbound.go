@@ -15,7 +15,6 @@ func (c *Conn) handle(bt *batch, h packet.Header, body []byte) error {
 		ack, err := packet.ParsePuback(body, c.version)
 		if err == nil {
 			c.sess.acked(c, ack.ID)
-			bt.touch(c)
 		}
 		return err
 	case packet.PINGREQ:
@@ -23,12 +22,11 @@ func (c *Conn) handle(bt *batch, h packet.Header, body []byte) error {
 			return &packet.Error{Code: packet.Malformed, Clause: "3.12", Detail: "a PINGREQ with a body"}
 		}
 		c.sendBytes(pingresp)
-		bt.touch(c)
 		return nil
 	case packet.SUBSCRIBE:
-		return c.subscribe(bt, body)
+		return c.subscribe(body)
 	case packet.UNSUBSCRIBE:
-		return c.unsubscribe(bt, body)
+		return c.unsubscribe(body)
 	case packet.DISCONNECT:
 		return c.disconnect(body)
 	case packet.CONNECT:
@@ -90,7 +88,6 @@ func (c *Conn) publish(bt *batch, h packet.Header, body []byte) error {
 	if p.ID != 0 {
 		c.acknowledge(p.ID, packet.Success)
 	}
-	bt.touch(c)
 	return nil
 }
 
@@ -100,9 +97,7 @@ func (c *Conn) holdBack(bt *batch, p *packet.Publish) error {
 	if c.version == packet.V5 && p.QoS > 0 && c.unacked.Load() >= maxInflight {
 		return &packet.Error{Code: packet.ReceiveMaxExceeded, Clause: "v5 3.3.4-7", Detail: "more unacknowledged PUBLISH packets than the receive maximum"}
 	}
-	bt.touch(c)
-	bt.flush()
-	c.await(func() bool { return c.pending.Load() < maxInflight })
+	c.rest(bt, func() bool { return c.pending.Load() < maxInflight })
 	return nil
 }
 
@@ -177,7 +172,7 @@ func (c *Conn) disconnect(body []byte) error {
 
 // subscribe grants what the hook grants. In a persistent session the SUBACK
 // waits for the disk (design.md decision 14); retained messages follow it.
-func (c *Conn) subscribe(bt *batch, body []byte) error {
+func (c *Conn) subscribe(body []byte) error {
 	p, err := packet.ParseSubscribe(body, c.version, maxFilters)
 	if err != nil {
 		return err
@@ -214,7 +209,6 @@ func (c *Conn) subscribe(bt *batch, body []byte) error {
 	}
 	s.mu.Unlock()
 	c.answer(&Pending{c: c, id: p.ID, ack: ack, done: true})
-	bt.touch(c)
 	for _, sub := range greet {
 		c.b.sendRetained(s, sub.Filter, sub.Options.QoS())
 	}
@@ -231,7 +225,7 @@ func (p *Pending) subscribed(greet []Subscription, err error) {
 	p.complete()
 	for _, sub := range greet {
 		if to := c.b.sendRetained(c.sess, sub.Filter, sub.Options.QoS()); to != nil {
-			to.flush()
+			to.flushSoon()
 		}
 	}
 }
@@ -284,7 +278,7 @@ func (s *session) subscribe(filters []packet.Filter, codes []packet.Code) (chang
 }
 
 // unsubscribe takes filters away; those that were not there are no error.
-func (c *Conn) unsubscribe(bt *batch, body []byte) error {
+func (c *Conn) unsubscribe(body []byte) error {
 	p, err := packet.ParseUnsubscribe(body, c.version, maxSubscriptions)
 	if err != nil {
 		return err
@@ -310,6 +304,5 @@ func (c *Conn) unsubscribe(bt *batch, body []byte) error {
 	s.mu.Unlock()
 	ack := packet.AppendUnsuback(nil, c.version, &packet.Suback{ID: p.ID, Codes: make([]packet.Code, len(p.Filters))})
 	c.answer(&Pending{c: c, id: p.ID, ack: ack, done: true})
-	bt.touch(c)
 	return nil
 }

@@ -103,7 +103,7 @@ func (p *Pending) complete() {
 	if room {
 		c.kick()
 	}
-	c.flush()
+	c.flushSoon()
 }
 
 // release answers, in order, what is done at the head of the line. It reports

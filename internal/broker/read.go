@@ -53,7 +53,18 @@ func (bt *batch) touch(c *Conn) {
 // flush writes to every connection that was touched, once.
 func (bt *batch) flush() {
 	for i, c := range bt.dirty {
-		c.flush()
+		if !c.busy.Load() {
+			c.flush()
+		}
+		bt.dirty[i] = nil
+	}
+	bt.dirty = bt.dirty[:0]
+}
+
+// flushSoon is flush for those who have no time.
+func (bt *batch) flushSoon() {
+	for i, c := range bt.dirty {
+		c.flushSoon()
 		bt.dirty[i] = nil
 	}
 	bt.dirty = bt.dirty[:0]
@@ -98,7 +109,10 @@ func (c *Conn) run() {
 			c.readFailed(err)
 			continue
 		}
+		c.busy.Store(true)
 		c.keep(c.consume(bt, data))
+		c.busy.Store(false)
+		c.flush()
 		bt.flush()
 		putBatch(bt)
 	}

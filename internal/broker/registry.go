@@ -209,7 +209,7 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 func (b *Broker) publishWill(m *Message) {
 	bt := getBatch()
 	b.route(bt, m, true, nil, 0, nil)
-	bt.flush()
+	bt.flushSoon()
 	putBatch(bt)
 }
 
