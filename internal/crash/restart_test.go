@@ -138,6 +138,7 @@ func TestRestartKeepsEveryAcknowledgedUpdate(t *testing.T) {
 		}
 		how := endingOf(round)
 		acknowledged := workUntil(t, s, crew, 1+when.IntN(300), how)
+		t.Logf("round %d: %s after %d acknowledged updates, %d unanswered", round, how, acknowledged, unanswered(crew))
 		s.start()
 		for _, w := range crew {
 			for _, job := range jobs {
@@ -148,6 +149,13 @@ func TestRestartKeepsEveryAcknowledgedUpdate(t *testing.T) {
 		}
 		s.recount(names, jobs)
 	}
+}
+
+func unanswered(crew []*worker) (n int) {
+	for _, w := range crew {
+		n += len(w.unknown)
+	}
+	return n
 }
 
 // workUntil lets the crew work, ends the server once so many updates were

@@ -28,7 +28,9 @@ func TestRestartLosesNothingOfAPersistentSession(t *testing.T) {
 		}
 		before, after := fmt.Sprintf("before-%03d", round), fmt.Sprintf("after-%03d", round)
 		s.createJob(operator.Job{ID: before, Targets: []string{arn}})
-		s.waitQueued(before, 1)
+		if round%4 < 2 { // else the execution is made by whichever server gets to it
+			s.waitQueued(before, 1)
+		}
 		s.restart(how)
 
 		c = connect(t, s, "sleeper", true)

@@ -10,42 +10,47 @@ import (
 
 // A timer is a row: a server that was ended fires it when it is due, and one
 // that was down at that time fires it when it starts. The shortest timer of the
-// protocol is a minute, so these tests sleep through one, beside the others.
+// protocol is a minute, so this test sleeps through one, all its servers at once.
 func TestRestartForgetsNoTimer(t *testing.T) {
-	for _, row := range []struct {
+	slow(t)
+	rows := []struct {
 		name string
 		how  ending
 		down bool // the server is down when the timer is due
 		job  operator.Job
 		step int // stepTimeoutInMinutes of start-next; 0 = none
+		on   *server
 	}{
 		{name: "the in-progress timer fires after kill -9", how: killed, job: operator.Job{Timeout: 1}},
 		{name: "a step timer fires after SIGTERM", how: stopped, step: 1},
 		{name: "a step timer that fell due while the server was down fires at its start", how: killed, down: true, step: 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			slow(t)
-			s := newServer(t)
-			arn, err := s.api.CreateThing(t.Context(), "timed")
-			if err != nil {
-				t.Fatal(err)
-			}
-			row.job.ID, row.job.Targets = "timed-job", []string{arn}
-			s.createJob(row.job)
-			s.waitQueued("timed-job", 1)
-			begin(t, s, row.step)
-			s.end(row.how)
-			if row.down {
-				time.Sleep(time.Minute + time.Second)
-			}
-			s.start()
-			if !row.down {
-				if e := s.execution("timed", "timed-job"); e.Status != "IN_PROGRESS" || e.Version != 2 {
-					t.Fatalf("right after the restart: %+v", e)
-				}
-			}
-			waitTimedOut(t, s)
-		})
+	}
+	for i := range rows {
+		row := &rows[i]
+		row.on = newServer(t)
+		arn, err := row.on.api.CreateThing(t.Context(), "timed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		row.job.ID, row.job.Targets = "timed-job", []string{arn}
+		row.on.createJob(row.job)
+		row.on.waitQueued("timed-job", 1)
+		begin(t, row.on, row.step)
+		row.on.end(row.how)
+		if row.down {
+			continue
+		}
+		row.on.start()
+		if e := row.on.execution("timed", "timed-job"); e.Status != "IN_PROGRESS" || e.Version != 2 {
+			t.Fatalf("%s: right after the restart it is %+v", row.name, e)
+		}
+	}
+	time.Sleep(time.Minute + time.Second)
+	for _, row := range rows {
+		if row.down {
+			row.on.start()
+		}
+		waitTimedOut(t, row.on, row.name)
 	}
 }
 
@@ -65,7 +70,7 @@ func begin(t *testing.T, s *server, stepMinutes int) {
 	}
 }
 
-func waitTimedOut(t *testing.T, s *server) {
+func waitTimedOut(t *testing.T, s *server, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -79,7 +84,7 @@ func waitTimedOut(t *testing.T, s *server) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("the timer never fired: %+v", e)
+			t.Fatalf("%s: it never fired: %+v", name, e)
 		}
 	}
 }
