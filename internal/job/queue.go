@@ -209,7 +209,8 @@ func (q Queue) Drop(now time.Time) Outcome {
 	return out
 }
 
-// Enqueue adds a new execution to the queue; previous is the thing's attempt of
+// Enqueue adds a new execution to the queue, behind all of its time: the store
+// numbers it (Seq) when it is written. previous is the thing's attempt of
 // the same job before it, with Number 0 if there is none.
 func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
 	e.Seq = math.MaxInt64 // the last of its instant until the store has numbered it
