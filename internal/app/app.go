@@ -30,6 +30,7 @@ const description = `Drover runs jobs on fleets of devices. It speaks the AWS Io
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := run(ctx, args, cli.Streams{Out: stdout, Err: stderr, Env: os.Getenv})
 	if err != nil && !errors.Is(err, errHelpShown) {
 		explain(stderr, err)
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, s cli.Streams) (err error) {
 	}
 	// kong shows help and then exits; here it returns.
 	defer func() {
-		if shown := recover(); shown == errHelpShown { //nolint:errorlint // it is the very value
+		if shown := recover(); shown == errHelpShown { // it is the very value
 			err = errHelpShown
 		} else if shown != nil {
 			panic(shown)

@@ -57,39 +57,50 @@ aws_secret_access_key = split-secret
 		want want
 	}{
 		{
-			"the default profile", Connection{Endpoint: "http://h:1"}, nil,
+			"the default profile",
+			Connection{Endpoint: "http://h:1"},
+			nil,
 			want{endpoint: "http://h:1", region: "from-default", id: "default-id"},
 		},
 		{
-			"AWS_PROFILE chooses another", Connection{}, map[string]string{"AWS_PROFILE": "lab"},
+			"AWS_PROFILE chooses another",
+			Connection{},
+			map[string]string{"AWS_PROFILE": "lab"},
 			want{endpoint: "http://lab:1", region: "from-lab", id: "lab-id", token: "lab-token", ca: "/lab/ca.pem"},
 		},
 		{
-			"--profile wins over AWS_PROFILE and over keys in variables", Connection{Profile: "lab"},
+			"--profile wins over AWS_PROFILE and over keys in variables",
+			Connection{Profile: "lab"},
 			map[string]string{"AWS_PROFILE": "default", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "env"},
 			want{endpoint: "http://lab:1", region: "from-lab", id: "lab-id", token: "lab-token", ca: "/lab/ca.pem"},
 		},
 		{
-			"keys in variables win over the profile of AWS_PROFILE", Connection{},
+			"keys in variables win over the profile of AWS_PROFILE",
+			Connection{},
 			map[string]string{"AWS_PROFILE": "lab", "AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "env"},
 			want{endpoint: "http://lab:1", region: "from-lab", id: "env", ca: "/lab/ca.pem"},
 		},
 		{
-			"the endpoint of the service wins over that of all", Connection{},
+			"the endpoint of the service wins over that of all",
+			Connection{},
 			map[string]string{"AWS_ENDPOINT_URL": "http://all:1", "AWS_ENDPOINT_URL_IOT": "https://iot:2", "AWS_REGION": "r", "AWS_CA_BUNDLE": "/ca"},
 			want{endpoint: "https://iot:2", region: "r", id: "default-id", ca: "/ca"},
 		},
 		{
-			"a services section wins over the profile's endpoint", Connection{Profile: "split"}, nil,
+			"a services section wins over the profile's endpoint",
+			Connection{Profile: "split"},
+			nil,
 			want{endpoint: "http://iot:1", region: "us-east-1", id: "split-id"},
 		},
 		{
-			"drover dev on this machine needs no key", Connection{Endpoint: "http://127.0.0.1:8080"},
+			"drover dev on this machine needs no key",
+			Connection{Endpoint: "http://127.0.0.1:8080"},
 			map[string]string{"AWS_SHARED_CREDENTIALS_FILE": os.DevNull},
 			want{endpoint: "http://127.0.0.1:8080", region: "from-default", id: "dev"},
 		},
 		{
-			"another machine needs one", Connection{Endpoint: "https://drover.example:8443"},
+			"another machine needs one",
+			Connection{Endpoint: "https://drover.example:8443"},
 			map[string]string{"AWS_SHARED_CREDENTIALS_FILE": os.DevNull},
 			want{wrong: "No credentials"},
 		},
