@@ -65,9 +65,10 @@ func (id *identity) authorizer(dev bool) auth.Authorizer {
 	return auth.AttachedThings{Of: id.certificates.Attached}
 }
 
-// IssueDevice makes a device's certificate (ops.Issuer).
+// IssueDevice makes a device's certificate (ops.Issuer). It is created in domain
+// time and valid in transport time, in which handshakes are judged.
 func (id *identity) IssueDevice(now time.Time) (ops.Issued, error) {
-	c, err := id.ca.IssueDevice(now)
+	c, err := id.ca.IssueDevice(time.Now())
 	return ops.Issued{
 		Certificate: registry.Certificate{ID: c.ID, PEM: c.PEM, CreatedAt: now, NotBefore: c.NotBefore, NotAfter: c.NotAfter},
 		PublicKey:   c.PublicKeyPEM, PrivateKey: c.PrivateKeyPEM,
