@@ -191,7 +191,10 @@ func (d *device) connect5(t *testing.T, s *server, how session) error {
 	d.resumed = connack.SessionPresent
 	d.close = func() { client.Disconnect(&paho.Disconnect{}); conn.Close() }
 	d.publish = func(topic string, qos byte, payload string) error {
-		_, err := client.Publish(within(), &paho.Publish{Topic: topic, QoS: qos, Payload: []byte(payload)})
+		puback, err := client.Publish(within(), &paho.Publish{Topic: topic, QoS: qos, Payload: []byte(payload)})
+		if err != nil && puback != nil {
+			return fmt.Errorf("PUBACK %02x: %w", puback.ReasonCode, err)
+		}
 		return err
 	}
 	d.subscribe = func(filters ...string) error {
@@ -199,7 +202,10 @@ func (d *device) connect5(t *testing.T, s *server, how session) error {
 		for _, f := range filters {
 			packet.Subscriptions = append(packet.Subscriptions, paho.SubscribeOptions{Topic: f, QoS: 1})
 		}
-		_, err := client.Subscribe(within(), packet)
+		suback, err := client.Subscribe(within(), packet)
+		if err != nil && suback != nil {
+			return fmt.Errorf("SUBACK % x: %w", suback.Reasons, err)
+		}
 		return err
 	}
 	return nil

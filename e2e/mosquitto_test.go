@@ -36,10 +36,13 @@ type listener struct {
 	cmd   *exec.Cmd
 }
 
-// listen starts mosquitto_sub and waits for its SUBACK, which it tells with -d.
+// listen starts mosquitto_sub and waits for its SUBACK, which it tells with -d;
+// without stdbuf it would keep that for itself until a message comes.
 func (s *server) listen(t *testing.T, sub, protocol, thing, id, filter string) *listener {
 	t.Helper()
 	cmd := s.mosquitto(t, sub, protocol, thing, id, "-q", "1", "-t", filter, "-d", "-F", "MESSAGE %t %p")
+	cmd.Args = append([]string{"stdbuf", "-oL"}, cmd.Args...)
+	cmd.Path = need(t, "stdbuf")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
