@@ -91,7 +91,8 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	case answer:
 		return broker.Refuse
 	}
-	g.serve(c, topic, r, m.Payload)
+	x := &exchange{g: g, topic: topic, reply: c.Begin()}
+	x.serve(ops.Caller{Principal: callerName(c)}, r, m.Payload)
 	return broker.Consumed
 }
 

@@ -13,15 +13,16 @@ type exchange struct {
 	g     *Gateway
 	topic string // of the request
 	token *string
-	reply *broker.Pending
+	reply interface {
+		Reply(topic string, payload []byte)
+	}
 }
 
 // serve decodes a request and starts its operation. Whatever happens, exactly
 // one answer follows, on the request's topic with /accepted or /rejected, to
-// this connection alone.
-func (g *Gateway) serve(c *broker.Conn, topic string, r request, payload []byte) {
-	x := &exchange{g: g, topic: topic, reply: c.Begin()}
-	caller := ops.Caller{Principal: callerName(c)}
+// whoever asked and to nobody else.
+func (x *exchange) serve(caller ops.Caller, r request, payload []byte) {
+	g := x.g
 	switch r.op {
 	case getPending:
 		in := &jobsdata.GetPendingJobExecutionsInput{ThingName: r.thing}
@@ -51,7 +52,7 @@ func (g *Gateway) serve(c *broker.Conn, topic string, r request, payload []byte)
 		in := new(jobsdata.GetPendingJobExecutionsInput)
 		_ = wire.Decode(payload, in)
 		x.token = in.ClientToken
-		x.refuse(job.Errorf(job.InvalidTopic, "No operation has the topic %s: expected get, start-next, {jobId}/get or {jobId}/update after jobs/", topic))
+		x.refuse(job.Errorf(job.InvalidTopic, "No operation has the topic %s: expected get, start-next, {jobId}/get or {jobId}/update after jobs/", x.topic))
 	}
 }
 

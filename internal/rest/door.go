@@ -28,7 +28,7 @@ func (h *handler) enter(x *exchange) error {
 }
 
 func (h *handler) enterDevice(x *exchange) (err error) {
-	x.in = h.data
+	x.in = h.deviceSide(x)
 	if x.who, err = h.Device(x.r.TLS, h.Now()); err != nil {
 		return err
 	}
@@ -38,9 +38,17 @@ func (h *handler) enterDevice(x *exchange) (err error) {
 	return h.route(x, "a client certificate is for the data plane")
 }
 
+// deviceSide is where a device's request belongs: to publish, else the data plane.
+func (h *handler) deviceSide(x *exchange) *plane {
+	if h.messages.match(x.r) != nil {
+		return h.messages
+	}
+	return h.data
+}
+
 func (h *handler) enterAnonymous(x *exchange) error {
-	if h.data.match(x.r) != nil {
-		x.in = h.data
+	if in := h.deviceSide(x); in.match(x.r) != nil {
+		x.in = in
 	}
 	if err := x.readBody(); err != nil {
 		return err
@@ -49,10 +57,12 @@ func (h *handler) enterAnonymous(x *exchange) error {
 }
 
 func (h *handler) enterSigned(x *exchange, scope auth.Credential) (err error) {
-	switch scope.Service {
-	case jobsdata.Service:
+	switch {
+	case scope.Service == jobsdata.Service:
 		x.in = h.data
-	case iot.Service:
+	case scope.Service == auth.ServiceData && h.messages.match(x.r) != nil:
+		x.in = h.messages
+	case scope.Service == iot.Service:
 	default:
 		return job.Errorf(job.InvalidSignature, "Credential should be scoped to service %s or %s, not to '%s'.", iot.Service, jobsdata.Service, scope.Service)
 	}
@@ -87,13 +97,16 @@ func (h *handler) route(x *exchange, because string) error {
 // looks as registry-and-auth.md E.6 says.
 func (h *handler) authorise(x *exchange) error {
 	resource := "*"
-	if x.in == h.data {
+	switch x.in {
+	case h.data:
 		resource = x.r.PathValue("thingName")
+	case h.messages:
+		resource = x.r.PathValue("topic")
 	}
 	if h.Authorizer.Allow(x.who, x.op.action, resource) {
 		return nil
 	}
-	if x.in == h.data {
+	if x.in != h.control {
 		return job.Errorf(job.Forbidden, "Forbidden")
 	}
 	return job.Errorf(job.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s", principalName(x.who), x.op.action, resource)

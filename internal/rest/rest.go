@@ -26,6 +26,7 @@ type Config struct {
 	Data       Data
 	Control    Control
 	Authorizer auth.Authorizer
+	Publish    Publish // nil: publishing over HTTPS is not here
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -54,12 +55,12 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control)}
+	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish)}
 }
 
 type handler struct {
 	Config
-	data, control *plane
+	data, control, messages *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
