@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
+	"github.com/drover-iot/drover/internal/store"
+)
+
+// contents is all that a store holds of the fleet, read through its interface.
+type contents struct {
+	things []registry.Thing
+	jobs   []job.Job
+	rows   []store.Row                       // by job, then thing
+	queues map[registry.Name][]job.Entry     // as decisions see them
+	tally  map[job.ID]job.Tally              // as counted
+	real   map[job.ID]job.Tally              // as recounted
+	events map[int64]map[job.Ref][]job.Event // by thing, newest first
+	due    []int64
+}
+
+const far = 1000 * time.Hour
+
+// read reads everything, in small pages.
+func read(t testing.TB, s store.Store, now time.Time) (c contents) {
+	t.Helper()
+	c.queues, c.tally, c.real = map[registry.Name][]job.Entry{}, map[job.ID]job.Tally{}, map[job.ID]job.Tally{}
+	c.events = map[int64]map[job.Ref][]job.Event{}
+	err := s.View(ctx, func(tx store.Tx) (err error) {
+		if c.things, err = all(func(p store.Page) ([]registry.Thing, string, error) { return tx.Things(store.ThingFilter{}, p) }); err != nil {
+			return err
+		}
+		for _, thing := range c.things {
+			snap, err := tx.Snapshot(store.Keys{Thing: thing.Name, Queue: store.WholeQueue})
+			if err != nil {
+				return err
+			}
+			c.queues[thing.Name] = snap.Queue.Pending
+		}
+		if c.jobs, err = all(func(p store.Page) ([]job.Job, string, error) { return tx.JobList(store.JobFilter{}, p) }); err != nil {
+			return err
+		}
+		for _, j := range c.jobs {
+			if err := c.readJob(tx, j); err != nil {
+				return err
+			}
+		}
+		c.due, err = tx.DueJobs(now.Add(far), 1000)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *contents) readJob(tx store.Tx, j job.Job) (err error) {
+	if _, c.tally[j.ID], err = tx.JobByKey(j.Key); err != nil {
+		return err
+	}
+	if c.real[j.ID], err = tx.Recount(j.Key); err != nil {
+		return err
+	}
+	rows, err := all(func(p store.Page) ([]store.Row, string, error) {
+		return tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, p)
+	})
+	c.rows = append(c.rows, rows...)
+	for _, r := range rows {
+		of := c.events[r.ThingKey]
+		if of == nil {
+			of = map[job.Ref][]job.Event{}
+			c.events[r.ThingKey] = of
+		}
+		if err := tx.History(r.Execution, func(ev job.Event) error { of[r.Ref()] = append(of[r.Ref()], ev); return nil }); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// all reads a list to its end, in pages of seven.
+func all[T any](list func(store.Page) ([]T, string, error)) (every []T, err error) {
+	for p := (store.Page{Limit: 7}); ; {
+		page, next, err := list(p)
+		if err != nil {
+			return nil, err
+		}
+		every = append(every, page...)
+		if next == "" {
+			return every, nil
+		}
+		if p.After = next; len(page) > p.Limit {
+			return nil, fmt.Errorf("a page of %d holds %d", p.Limit, len(page))
+		}
+	}
+}
+
+// consistent checks what must hold at every moment.
+func (w *world) consistent() {
+	w.Helper()
+	CheckConsistent(w.TB, w.Store, w.now(), w.cfg.Visible)
+}
+
+// CheckConsistent checks, at any moment of any store: both counter sets equal their recount, the queue of each
+// thing is its pending rows in order, and the history of each execution leads
+// from its first state to its last without a gap.
+func CheckConsistent(t testing.TB, s store.Store, now time.Time, visible int) {
+	t.Helper()
+	c := read(t, s, now)
+	for id, counted := range c.tally {
+		if counted != c.real[id] {
+			t.Errorf("job %s: the counters say %v, the rows %v", id, counted, c.real[id])
+		}
+	}
+	pending := map[int64][]job.Entry{}
+	for _, r := range c.rows {
+		if r.Status.Pending() {
+			pending[r.ThingKey] = append(pending[r.ThingKey], r.Entry)
+		}
+		c.checkHistory(t, r)
+	}
+	for _, thing := range c.things {
+		rows := pending[thing.Key]
+		slices.SortFunc(rows, func(a, b job.Entry) int {
+			if job.Less(a.Execution, b.Execution) {
+				return -1
+			}
+			return 1
+		})
+		queue := c.queues[thing.Name]
+		if len(queue) > len(rows) || len(queue) < len(rows) && (visible == 0 || len(queue) <= visible) {
+			t.Errorf("%s: the queue holds %d of %d pending rows", thing.Name, len(queue), len(rows))
+			continue
+		}
+		for i, e := range queue {
+			if fmt.Sprint(e) != fmt.Sprint(rows[i]) {
+				t.Errorf("%s: place %d of the queue is\n%v, want\n%v", thing.Name, i, e, rows[i])
+			}
+		}
+	}
+}
+
+func (c *contents) checkHistory(t testing.TB, r store.Row) {
+	t.Helper()
+	events := c.events[r.ThingKey][r.Ref()]
+	if len(events) == 0 {
+		t.Errorf("%s of %s has no history", r.JobID, r.Thing)
+		return
+	}
+	if last := events[0]; last.Seq != r.LastEvent || last.Status != r.Status || last.Version != r.Version {
+		t.Errorf("%s of %s is %s at version %d, its last event says %s at %d", r.JobID, r.Thing, r.Status, r.Version, last.Status, last.Version)
+	}
+	for i, ev := range events {
+		if want := r.Version - int64(i); ev.Version != want {
+			t.Errorf("%s of %s: event %d from the end is of version %d, want %d", r.JobID, r.Thing, i, ev.Version, want)
+		}
+		if ev.ThingKey != r.ThingKey || ev.JobKey != r.JobKey || ev.Number != r.Number {
+			t.Errorf("%s of %s has the event of another execution: %+v", r.JobID, r.Thing, ev)
+		}
+	}
+	if first := events[len(events)-1]; first.Version != 1 || first.Kind != job.Enqueue {
+		t.Errorf("%s of %s: its history begins with %+v", r.JobID, r.Thing, first)
+	}
+}
+
+// dump is all that the store holds, as text: equal texts are equal contents.
+func (w *world) dump() string { w.Helper(); return Dump(w.TB, w.Store, w.now()) }
+
+// Dump is all that a store holds of the fleet, as text.
+func Dump(t testing.TB, s store.Store, now time.Time) string {
+	t.Helper()
+	c := read(t, s, now)
+	var b strings.Builder
+	for _, thing := range c.things {
+		fmt.Fprintf(&b, "thing %+v\n queue", thing)
+		for _, e := range c.queues[thing.Name] {
+			fmt.Fprintf(&b, " %s#%d", e.JobID, e.Number)
+		}
+		b.WriteByte('\n')
+	}
+	for _, j := range c.jobs {
+		fmt.Fprintf(&b, "job %+v\n counts %v\n", j, c.tally[j.ID])
+	}
+	for _, r := range c.rows {
+		fmt.Fprintf(&b, "execution of %s %+v\n", r.Thing, r.Execution)
+		for _, ev := range c.events[r.ThingKey][r.Ref()] {
+			fmt.Fprintf(&b, " event %+v\n", ev)
+		}
+	}
+	fmt.Fprintf(&b, "due %v\n", c.due)
+	return b.String()
+}
