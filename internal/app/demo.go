@@ -71,7 +71,7 @@ func (c *demo) Run(ctx context.Context, s cli.Streams) error {
 		Log: quiet.logger(s.Err), Build: server.Build(cli.ThisBuild()),
 	})
 	if err != nil {
-		return startFailure(err)
+		return serverFailure(err)
 	}
 	show := newScreen(s.Out, c.Plain)
 	err = c.play(ctx, srv.Addrs(), show)

@@ -11,8 +11,7 @@ import (
 	"github.com/drover-iot/drover/internal/server"
 )
 
-// drainTime is how long a server that was told to end may finish what is under
-// way before connections are cut.
+// drainTime is how long the demo's server may take to end.
 const drainTime = 10 * time.Second
 
 // ready is the line on stdout once the doors are open (design.md section 5).
@@ -21,34 +20,27 @@ type ready struct {
 	server.Addrs
 }
 
-// runServer serves until the context ends, then drains.
+// runServer serves until the context ends, and says when the doors are open.
 func runServer(ctx context.Context, cfg server.Config, s cli.Streams, opened func(*server.Server)) error {
-	srv, err := server.Start(ctx, cfg)
-	if err != nil {
-		return startFailure(err)
-	}
-	line, err := json.Marshal(ready{Ready: true, Addrs: srv.Addrs()})
-	if err == nil {
-		_, err = s.Out.Write(append(line, '\n'))
-	}
-	if err == nil {
-		opened(srv)
-		select {
-		case <-ctx.Done():
-		case err = <-srv.Failed():
+	err := server.Run(ctx, cfg, func(srv *server.Server) error {
+		line, err := json.Marshal(ready{Ready: true, Addrs: srv.Addrs()})
+		if err != nil {
+			return err
 		}
+		if _, err := s.Out.Write(append(line, '\n')); err != nil {
+			return err
+		}
+		opened(srv)
+		return nil
+	})
+	if err != nil {
+		return serverFailure(err)
 	}
-	cfg.Log.Info("draining", "atMost", drainTime.String())
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err = errors.Join(err, srv.Close(drain)); err == nil {
-		cfg.Log.Info("ended")
-	}
-	return err
+	return nil
 }
 
-// startFailure adds what to do to an error that keeps a server from starting.
-func startFailure(err error) error {
+// serverFailure adds what to do to an error that keeps a server from serving.
+func serverFailure(err error) error {
 	f := &cli.Failure{Exit: cli.ExitFailed, Message: err.Error(), Cause: err}
 	var wrong *server.ConfigError
 	if errors.As(err, &wrong) {

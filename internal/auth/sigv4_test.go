@@ -66,33 +66,59 @@ func wantCode(t *testing.T, err error, want job.Code) *job.Error {
 // whatever holds no percent sign.
 func TestPublishedSignatures(t *testing.T) {
 	for _, c := range []struct{ name, service, request, headers, signature string }{
-		{"the worked example", "iam",
+		{
+			"the worked example", "iam",
 			"GET /?Action=ListUsers&Version=2010-05-08 HTTP/1.1|Host:iam.amazonaws.com|Content-Type:application/x-www-form-urlencoded; charset=utf-8",
-			"content-type;host;x-amz-date", "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"},
-		{"get-vanilla", "service", "GET / HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
-		{"get-relative", "service", "GET /example/.. HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
-		{"get-slash", "service", "GET // HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
-		{"post-vanilla", "service", "POST / HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
-		{"get-unreserved", "service", "GET /-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"},
-		{"get-utf8", "service", "GET /ሴ HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"},
-		{"get-space", "service", "GET /example space/ HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741"},
-		{"get-vanilla-query-order-key-case", "service", "GET /?Param2=value2&Param1=value1 HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"},
-		{"get-vanilla-utf8-query", "service", "GET /?ሴ=bar HTTP/1.1|Host:example.amazonaws.com",
-			"host;x-amz-date", "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"},
-		{"get-header-value-trim", "service", "GET / HTTP/1.1|Host:example.amazonaws.com|My-Header1: value1|My-Header2: \"a   b   c\"",
-			"host;my-header1;my-header2;x-amz-date", "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736"},
-		{"get-header-value-order", "service", "GET / HTTP/1.1|Host:example.amazonaws.com|My-Header1:value4|My-Header1:value1|My-Header1:value3|My-Header1:value2",
-			"host;my-header1;x-amz-date", "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01"},
-		{"post-header-key-sort", "service", "POST / HTTP/1.1|Host:example.amazonaws.com|My-Header1:value1",
-			"host;my-header1;x-amz-date", "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"},
+			"content-type;host;x-amz-date", "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+		},
+		{
+			"get-vanilla", "service", "GET / HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+		},
+		{
+			"get-relative", "service", "GET /example/.. HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+		},
+		{
+			"get-slash", "service", "GET // HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+		},
+		{
+			"post-vanilla", "service", "POST / HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+		},
+		{
+			"get-unreserved", "service", "GET /-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f",
+		},
+		{
+			"get-utf8", "service", "GET /ሴ HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85",
+		},
+		{
+			"get-space", "service", "GET /example space/ HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741",
+		},
+		{
+			"get-vanilla-query-order-key-case", "service", "GET /?Param2=value2&Param1=value1 HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+		},
+		{
+			"get-vanilla-utf8-query", "service", "GET /?ሴ=bar HTTP/1.1|Host:example.amazonaws.com",
+			"host;x-amz-date", "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04",
+		},
+		{
+			"get-header-value-trim", "service", "GET / HTTP/1.1|Host:example.amazonaws.com|My-Header1: value1|My-Header2: \"a   b   c\"",
+			"host;my-header1;my-header2;x-amz-date", "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+		},
+		{
+			"get-header-value-order", "service", "GET / HTTP/1.1|Host:example.amazonaws.com|My-Header1:value4|My-Header1:value1|My-Header1:value3|My-Header1:value2",
+			"host;my-header1;x-amz-date", "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01",
+		},
+		{
+			"post-header-key-sort", "service", "POST / HTTP/1.1|Host:example.amazonaws.com|My-Header1:value1",
+			"host;my-header1;x-amz-date", "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := raw(t, strings.ReplaceAll(c.request, "|", "\r\n")+"\r\nX-Amz-Date:20150830T123600Z"+
@@ -213,10 +239,14 @@ func TestWhatIsWrongWithASignatureIsNamed(t *testing.T) {
 		{"a service that is not this door's", with(func(s *signer) { s.service = "s3" }), job.InvalidSignature, "correct service"},
 		{"another region", with(func(s *signer) { s.region = "mars-1" }), job.InvalidSignature, "valid region"},
 		{"a scope of another day", authorization("/20150830/", "/20150831/"), job.InvalidSignature, "does not match YYYYMMDD"},
-		{"five minutes and a second late", with(func(s *signer) { s.at = s.at.Add(-5*time.Minute - time.Second) }), job.InvalidSignature,
-			"Signature expired: 20150830T123059Z is now earlier than 20150830T123100Z (20150830T123600Z - 5m0s)"},
-		{"five minutes and a second early", with(func(s *signer) { s.at = s.at.Add(5*time.Minute + time.Second) }), job.InvalidSignature,
-			"Signature not yet current: 20150830T124101Z is still later than 20150830T124100Z"},
+		{
+			"five minutes and a second late", with(func(s *signer) { s.at = s.at.Add(-5*time.Minute - time.Second) }), job.InvalidSignature,
+			"Signature expired: 20150830T123059Z is now earlier than 20150830T123100Z (20150830T123600Z - 5m0s)",
+		},
+		{
+			"five minutes and a second early", with(func(s *signer) { s.at = s.at.Add(5*time.Minute + time.Second) }), job.InvalidSignature,
+			"Signature not yet current: 20150830T124101Z is still later than 20150830T124100Z",
+		},
 		{"x-amz-content-sha256 of another body", header("X-Amz-Content-Sha256", hexSum("other")), job.InvalidSignature, "x-amz-content-sha256"},
 		{"an unsigned payload", header("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"), job.InvalidSignature, "not accepted"},
 		{"a signed header that did not arrive", authorization("host;x-amz-date", "accept-encoding;host;x-amz-date"), job.InvalidSignature, `"accept-encoding" is in SignedHeaders but did not arrive`},

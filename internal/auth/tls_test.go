@@ -63,14 +63,16 @@ func (h *house) set(id string, active bool) {
 
 // client is what a device brings; asked counts how often it had to show itself.
 func (h *house) client(asked *int, certificates ...tls.Certificate) *tls.Config {
-	return &tls.Config{RootCAs: h.ca.Pool(), ServerName: "iot.example.com", Time: func() time.Time { return h.now },
+	return &tls.Config{
+		RootCAs: h.ca.Pool(), ServerName: "iot.example.com", Time: func() time.Time { return h.now },
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			*asked++
 			if len(certificates) == 0 {
 				return &tls.Certificate{}, nil
 			}
 			return &certificates[0], nil
-		}}
+		},
+	}
 }
 
 // shake connects through a door. The server's error counts: a client of TLS 1.3

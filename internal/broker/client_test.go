@@ -119,6 +119,18 @@ func (w *world) event(want string) {
 	}
 }
 
+// until is event that does not care for what came before.
+func (w *world) until(want string) {
+	w.t.Helper()
+	synctest.Wait()
+	for len(w.hooks.events) > 0 {
+		if <-w.hooks.events == want {
+			return
+		}
+	}
+	w.t.Errorf("no event %q", want)
+}
+
 // client is the other end of a connection: what arrives is read at once, and
 // kept as text until the test looks at it.
 type client struct {
@@ -126,7 +138,6 @@ type client struct {
 	nc      net.Conn
 	version byte
 	got     chan string
-	ids     []uint16 // of received QoS 1 messages, in order
 }
 
 // dial attaches a connection that has said nothing yet.
@@ -293,14 +304,14 @@ func (c *client) hello(id string, opts ...connectOption) *client {
 func (w *world) join(id string, opts ...connectOption) *client {
 	w.t.Helper()
 	c := w.dial(packet.V311).hello(id, opts...).expect("CONNACK false 00")
-	w.event(id + " connected, session present false")
+	w.until(id + " connected, session present false")
 	return c
 }
 
 func (w *world) join5(id string, opts ...connectOption) *client {
 	w.t.Helper()
 	c := w.dial(packet.V5).hello(id, opts...).expect("CONNACK false 00*")
-	w.event(id + " connected, session present false")
+	w.until(id + " connected, session present false")
 	return c
 }
 
@@ -345,4 +356,30 @@ func (c *client) drop() *client {
 	c.nc.Close()
 	synctest.Wait()
 	return c
+}
+
+// pipe attaches a connection whose other end sends first and then never reads.
+func pipe(w *world, first []byte) (ours, theirs net.Conn) {
+	w.t.Helper()
+	ours, theirs = net.Pipe()
+	w.b.Attach(theirs, nil)
+	if _, err := ours.Write(first); err != nil {
+		w.t.Fatal(err)
+	}
+	synctest.Wait()
+	for len(w.hooks.events) > 0 {
+		<-w.hooks.events
+	}
+	return ours, theirs
+}
+
+// silentEvents expects no call of Connected or Disconnected.
+func (w *world) silentEvents() {
+	w.t.Helper()
+	synctest.Wait()
+	for len(w.hooks.events) > 0 {
+		if e := <-w.hooks.events; !strings.HasPrefix(e, "p ") {
+			w.t.Errorf("event %q", e)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"io"
 	"os"
 	"sync"
 	"syscall"
@@ -140,9 +139,6 @@ func (c *Conn) read() (*batch, []byte, error) {
 	in.grow()
 	n, err := c.nc.Read(in.rest[len(in.rest):cap(in.rest)])
 	in.rest = in.rest[:len(in.rest)+n]
-	if n == 0 && err == nil {
-		err = io.ErrNoProgress
-	}
 	if n > 0 {
 		err = nil // it will come again
 	}

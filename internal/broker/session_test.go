@@ -74,16 +74,16 @@ func TestWhatWasNotAcknowledgedIsSentAgainInOrderAndNeverMarkedDup(t *testing.T)
 
 func TestACleanStartEndsTheStoredSession(t *testing.T) {
 	versions(t, func(w *world, v byte) {
-		c := w.dial(v).hello("c", lasting(v)).expect("CONNACK false 00*").sub(1, 1, "t").expect("SUBACK #1 01").bye().expect("CLOSED")
+		w.dial(v).hello("c", lasting(v)).expect("CONNACK false 00*").sub(1, 1, "t").expect("SUBACK #1 01").bye().expect("CLOSED")
 		if !w.b.HasPersistentAudience("t") {
-			t.Fatal("the offline session is no audience")
+			w.t.Fatal("the offline session is no audience")
 		}
 		c = w.dial(v).hello("c").expect("CONNACK false 00*")
 		w.b.Publish(broker.Message{Topic: "t", QoS: 1}, nil)
 		c.silent().bye().expect("CLOSED")
 		w.dial(v).hello("c", lasting(v)).expect("CONNACK false 00*")
 		if w.b.HasAudience("t") {
-			t.Error("the ended session is still an audience")
+			w.t.Error("the ended session is still an audience")
 		}
 	})
 }
@@ -92,7 +92,7 @@ func TestASessionWithoutExpiryEndsWithItsConnection(t *testing.T) {
 	versions(t, func(w *world, v byte) {
 		w.dial(v).hello("c").expect("CONNACK false 00*").sub(1, 1, "t").expect("SUBACK #1 01").drop()
 		if w.b.HasAudience("t") || w.b.Stats().Sessions != 0 {
-			t.Error("the session is still there")
+			w.t.Error("the session is still there")
 		}
 		w.dial(v).hello("c", keep).expect("CONNACK false 00*")
 	})
@@ -121,7 +121,7 @@ func TestAStoredSessionExpiresCountedFromItsDisconnect(t *testing.T) {
 					}
 					time.Sleep(wait)
 					if w.b.HasPersistentAudience("t") == late {
-						t.Errorf("persistent audience: %t", !late)
+						w.t.Errorf("persistent audience: %t", !late)
 					}
 					w.dial(row.v).hello("c", row.opt).expect("CONNACK " + present + " 00*")
 				})
@@ -165,7 +165,7 @@ func TestAStringOfHashDoesNotMatchTheParentLevelNorLeadingWildcardsReservedTopic
 				}
 				c.silent()
 				if w.b.HasAudience(row.topic) != row.want {
-					t.Error("HasAudience disagrees")
+					w.t.Error("HasAudience disagrees")
 				}
 			})
 		})
@@ -200,7 +200,7 @@ func TestAnEmptyRetainedPublishClearsAndIsItselfDelivered(t *testing.T) {
 		c.expect("PUBLISH q0 r0 d0 #0 t")
 		c.sub(2, 0, "t").expect("SUBACK #2 00").silent()
 		if n := w.b.Stats().Retained; n != 0 {
-			t.Errorf("%d retained messages are left", n)
+			w.t.Errorf("%d retained messages are left", n)
 		}
 	})
 }
@@ -249,7 +249,7 @@ func TestTheWillIsPublishedUnlessTheClientTookItBack(t *testing.T) {
 					}
 				}
 				if want := "PUBLISH q1 r0 d0 #1 gone/c bye"; row.want != (len(got) == 1 && got[0] == want) || !row.want && len(got) > 0 {
-					t.Errorf("the listener got %q", got)
+					w.t.Errorf("the listener got %q", got)
 				}
 				time.Sleep(time.Hour)
 			})
@@ -343,7 +343,7 @@ func TestTheConnackOfMQTT5HasTheServicesProperties(t *testing.T) {
 				got := <-c.got
 				for _, p := range row.want {
 					if !strings.Contains(got+" ", " "+p) {
-						t.Errorf("%s lacks %s", got, p)
+						w.t.Errorf("%s lacks %s", got, p)
 					}
 				}
 			})
@@ -376,17 +376,17 @@ func TestSessionsSurviveARestartOfTheServer(t *testing.T) {
 				}
 				w.start()
 				if got := fmt.Sprint(w.store.Tokens()); got != "[token 1 token 2]" {
-					t.Errorf("tokens %s", got)
+					w.t.Errorf("tokens %s", got)
 				}
 				if !w.b.HasPersistentAudience("t") || !w.b.HasPersistentAudience("u/x") {
-					t.Error("the loaded session is no audience")
+					w.t.Error("the loaded session is no audience")
 				}
 				c = w.dial(v).hello("c", lasting(v)).expect("CONNACK true 00*")
 				c.expect("PUBLISH q1 r0 d0 #1 t in flight", "PUBLISH q1 r0 d0 #2 u/v 2").ack(1).ack(2).silent()
 				c.sub(5, 0, "r").expect("SUBACK #5 00", "PUBLISH q0 r1 d0 #0 r retained").silent()
 				time.Sleep(time.Second)
 				if s := w.store.Session("c"); len(s.Queue) != 0 || len(s.Subscriptions) != 3 {
-					t.Errorf("the store holds %+v", s)
+					w.t.Errorf("the store holds %+v", s)
 				}
 			})
 		})

@@ -5,6 +5,7 @@
 //	exit.go         Failure: exit codes, and an error that says what to do next
 //	profile.go      endpoint, region and keys from flags, AWS_… and profile files
 //	sigv4.go        the signature of a request, from the caller's side
+//	files.go        what a device is given, as files
 //	client.go       one signed call of the control plane
 //	thing.go        drover thing create
 //	version.go      drover version

@@ -44,7 +44,7 @@ type client struct {
 	connack *packet
 	inbox   []message
 	probes  []string
-	marker  bool // it wants the pushes of the marker thing
+	marker  bool              // it wants the pushes of the marker thing
 	acks    map[uint16]packet // PUBACK, SUBACK, UNSUBACK by packet id
 	pongs   int
 	sentIDs uint16

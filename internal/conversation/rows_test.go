@@ -46,10 +46,15 @@ func TestRowsAndConversationsMustAgree(t *testing.T) {
 		"it ran over one protocol":        {[]Conversation{x}, Ran{"x": {MQTT}}, []string{"row 1-a: no conversation of it ran over http"}},
 		"a conversation has unknown rows": {[]Conversation{x, {Name: "y", Rows: []string{"9-z"}}}, Ran{"x": both}, []string{`conversation y: there is no row "9-z"`}},
 		"the row does not know it":        {[]Conversation{x, {Name: "y", Rows: []string{"1-a"}}}, Ran{"x": both}, []string{"conversation y: row 1-a does not name it"}},
-		"the conversation does not know the row": {[]Conversation{{Name: "x", Rows: []string{"1-a"}}}, Ran{"x": both},
-			[]string{`row 1-b: conversation "x" does not name it`, "row 1-b: no conversation of it ran over mqtt"}},
-		"it is not there": {nil, Ran{}, []string{`row 1-a: there is no conversation "x"`, "row 1-a: no conversation of it ran over mqtt",
-			"row 1-a: no conversation of it ran over http", `row 1-b: there is no conversation "x"`, "row 1-b: no conversation of it ran over mqtt"}},
+		"the conversation does not know the row": {
+			[]Conversation{{Name: "x", Rows: []string{"1-a"}}},
+			Ran{"x": both},
+			[]string{`row 1-b: conversation "x" does not name it`, "row 1-b: no conversation of it ran over mqtt"},
+		},
+		"it is not there": {nil, Ran{}, []string{
+			`row 1-a: there is no conversation "x"`, "row 1-a: no conversation of it ran over mqtt",
+			"row 1-a: no conversation of it ran over http", `row 1-b: there is no conversation "x"`, "row 1-b: no conversation of it ran over mqtt",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Uncovered(rows, c.all, c.ran); !slices.Equal(got, c.want) {

@@ -15,14 +15,23 @@ func TestCountersFollowTheLatestAttemptAndTheLatestFinishedOne(t *testing.T) {
 		{"queued", none, none, at(1, Queued), none, map[Status]int64{Queued: 1}, nil},
 		{"ends", none, at(1, InProgress), at(1, Failed), none, map[Status]int64{InProgress: -1, Failed: 1}, map[Status]int64{Failed: 1}},
 		{"a retry is queued", none, none, at(2, Queued), at(1, Failed), map[Status]int64{Failed: -1, Queued: 1}, nil},
-		{"a retry's end takes its predecessor's count back", none, at(2, InProgress), at(2, Succeeded), at(1, Failed),
-			map[Status]int64{InProgress: -1, Succeeded: 1}, map[Status]int64{Failed: -1, Succeeded: 1}},
+		{
+			"a retry's end takes its predecessor's count back", none, at(2, InProgress), at(2, Succeeded), at(1, Failed),
+			map[Status]int64{InProgress: -1, Succeeded: 1},
+			map[Status]int64{Failed: -1, Succeeded: 1},
+		},
 		{"a cancelled attempt is not finished", none, at(1, Queued), at(1, Canceled), none, map[Status]int64{Queued: -1, Canceled: 1}, nil},
-		{"deleting the latest brings its predecessor back", none, at(2, Succeeded), none, at(1, Failed),
-			map[Status]int64{Succeeded: -1, Failed: 1}, map[Status]int64{Succeeded: -1, Failed: 1}},
+		{
+			"deleting the latest brings its predecessor back", none, at(2, Succeeded), none, at(1, Failed),
+			map[Status]int64{Succeeded: -1, Failed: 1},
+			map[Status]int64{Succeeded: -1, Failed: 1},
+		},
 		{"deleting an older one behind a finished one changes nothing", at(2, Succeeded), at(1, Failed), none, none, nil, nil},
-		{"deleting an older one behind a pending one takes its finish back", at(2, Queued), at(1, Failed), none, none,
-			nil, map[Status]int64{Failed: -1}},
+		{
+			"deleting an older one behind a pending one takes its finish back", at(2, Queued), at(1, Failed), none, none,
+			nil,
+			map[Status]int64{Failed: -1},
+		},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

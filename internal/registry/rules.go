@@ -19,7 +19,7 @@ func NewGroup(uuid string, name GroupName, description string, attributes map[st
 	return Group{UUID: uuid, Name: name, Description: description, Attributes: attributes, Version: 1, CreatedAt: now}
 }
 
-// CheckAttributes: InvalidRequest for more attributes than are allowed. Their
+// CheckAttributes gives InvalidRequest for more attributes than are allowed. Their
 // keys and values were held against their patterns at the door.
 func CheckAttributes(attributes map[string]string) error {
 	if n := len(attributes); n > MaxAttributes {
@@ -75,7 +75,7 @@ func (p Payload) on(stored map[string]string) map[string]string {
 	return merged
 }
 
-// CheckVersion: VersionMismatch when another version than the stored one was
+// CheckVersion gives VersionMismatch when another version than the stored one was
 // expected; nil expects nothing.
 func CheckVersion(stored int64, expected *int64) error {
 	if expected != nil && *expected != stored {

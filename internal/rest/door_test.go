@@ -66,10 +66,14 @@ func TestServeVerifiesTheSignatureAndTheScopeChoosesThePlane(t *testing.T) {
 		errorType    string
 		want         any
 	}{
-		"signed for iot": {"/things/T/jobs/J", "", sign("secret", "iot", "GET", host, "/things/T/jobs/J", ""), 200, "",
-			&iot.DescribeJobExecutionInput{ThingName: "T", JobID: "J"}},
-		"signed for iot-jobs-data": {"/things/T/jobs/$next", "", sign("secret", "iot-jobs-data", "GET", host, "/things/T/jobs/$next", ""), 200, "",
-			&jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "$next"}},
+		"signed for iot": {
+			"/things/T/jobs/J", "", sign("secret", "iot", "GET", host, "/things/T/jobs/J", ""), 200, "",
+			&iot.DescribeJobExecutionInput{ThingName: "T", JobID: "J"},
+		},
+		"signed for iot-jobs-data": {
+			"/things/T/jobs/$next", "", sign("secret", "iot-jobs-data", "GET", host, "/things/T/jobs/$next", ""), 200, "",
+			&jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "$next"},
+		},
 		"unsigned":                    {"/things/T/jobs/J", "", nil, 403, "MissingAuthenticationTokenException", nil},
 		"unsigned, an unknown path":   {"/nope", "", nil, 403, "MissingAuthenticationTokenException", nil},
 		"a wrong secret":              {"/things/T", "", sign("other", "iot", "GET", host, "/things/T", ""), 403, "InvalidSignatureException", nil},
@@ -87,7 +91,7 @@ func TestServeVerifiesTheSignatureAndTheScopeChoosesThePlane(t *testing.T) {
 				t.Errorf("%d %s %s; expected %d %s", a.status, a.errorType, a.message, r.status, r.errorType)
 			}
 			if r.want == nil {
-				r.want = (any)(nil)
+				r.want = any(nil)
 			} else if caller.Principal != "AKID" {
 				t.Errorf("caller %q", caller.Principal)
 			}
@@ -109,7 +113,8 @@ func TestAClientCertificateIsTheDataPlaneAndActsForItsThingsAlone(t *testing.T) 
 	f := &fake{}
 	device := auth.Principal{Kind: auth.ByCertificate, ID: "c1"}
 	var refused error
-	h := rest.New(rest.Config{Data: fakeData{f}, Control: fakeControl{f}, Authorizer: attachedTo{"T"},
+	h := rest.New(rest.Config{
+		Data: fakeData{f}, Control: fakeControl{f}, Authorizer: attachedTo{"T"},
 		Device: func(s *tls.ConnectionState, now time.Time) (auth.Principal, error) { return device, refused },
 	})
 	ask := func(method, target string) answered {

@@ -33,8 +33,10 @@ type door struct {
 func open(t *testing.T, change func(*rest.Config)) *door {
 	t.Helper()
 	d := &door{fake: &fake{}}
-	c := rest.Config{Data: fakeData{d.fake}, Control: fakeControl{d.fake}, Authorizer: auth.Everything{}, AnyKey: true,
-		Log: slog.New(slog.NewTextHandler(&d.log, nil))}
+	c := rest.Config{
+		Data: fakeData{d.fake}, Control: fakeControl{d.fake}, Authorizer: auth.Everything{}, AnyKey: true,
+		Log: slog.New(slog.NewTextHandler(&d.log, nil)),
+	}
 	if change != nil {
 		change(&c)
 	}
@@ -131,32 +133,46 @@ func TestEachOperationIsReachedByItsRouteWithItsMembers(t *testing.T) {
 	}{
 		{data, "GET", "/things/pump%3A7/jobs", "", &jobsdata.GetPendingJobExecutionsInput{ThingName: "pump:7"}},
 		{data, "GET", "/things/pump:7/jobs", "", &jobsdata.GetPendingJobExecutionsInput{ThingName: "pump:7"}},
-		{data, "PUT", "/things/T/jobs/$next", `{"statusDetails":{"a":"b"},"stepTimeoutInMinutes":5}`,
-			&jobsdata.StartNextPendingJobExecutionInput{ThingName: "T", StatusDetails: job.Details{"a": "b"}, StepTimeoutInMinutes: ptr(int64(5))}},
+		{
+			data, "PUT", "/things/T/jobs/$next", `{"statusDetails":{"a":"b"},"stepTimeoutInMinutes":5}`,
+			&jobsdata.StartNextPendingJobExecutionInput{ThingName: "T", StatusDetails: job.Details{"a": "b"}, StepTimeoutInMinutes: ptr(int64(5))},
+		},
 		{data, "PUT", "/things/T/jobs/%24next", "", &jobsdata.StartNextPendingJobExecutionInput{ThingName: "T"}},
 		{data, "GET", "/things/T/jobs/$next", "", &jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "$next"}},
 		{data, "GET", "/things/T/jobs/%24next", "", &jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "$next"}},
-		{data, "GET", "/things/T/jobs/J?executionNumber=2&includeJobDocument=false&future=1", "",
-			&jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "J", ExecutionNumber: ptr(int64(2)), IncludeJobDocument: ptr(false)}},
-		{data, "POST", "/things/T/jobs/J", `{"status":"FAILED","expectedVersion":"2","includeJobExecutionState":true}`,
-			&jobsdata.UpdateJobExecutionInput{ThingName: "T", JobID: "J", Status: job.Failed, ExpectedVersion: ptr(int64(2)), IncludeJobExecutionState: ptr(true)}},
+		{
+			data, "GET", "/things/T/jobs/J?executionNumber=2&includeJobDocument=false&future=1", "",
+			&jobsdata.DescribeJobExecutionInput{ThingName: "T", JobID: "J", ExecutionNumber: ptr(int64(2)), IncludeJobDocument: ptr(false)},
+		},
+		{
+			data, "POST", "/things/T/jobs/J", `{"status":"FAILED","expectedVersion":"2","includeJobExecutionState":true}`,
+			&jobsdata.UpdateJobExecutionInput{ThingName: "T", JobID: "J", Status: job.Failed, ExpectedVersion: ptr(int64(2)), IncludeJobExecutionState: ptr(true)},
+		},
 
 		{control, "GET", "/endpoint?endpointType=iot%3AData-ATS", "", &iot.DescribeEndpointInput{EndpointType: "iot:Data-ATS"}},
-		{control, "POST", "/things/pump%3A7", `{"attributePayload":{"attributes":{"a":"b"}}}`,
-			&iot.CreateThingInput{ThingName: "pump:7", AttributePayload: &iot.AttributePayload{Attributes: map[string]string{"a": "b"}}}},
+		{
+			control, "POST", "/things/pump%3A7", `{"attributePayload":{"attributes":{"a":"b"}}}`,
+			&iot.CreateThingInput{ThingName: "pump:7", AttributePayload: &iot.AttributePayload{Attributes: map[string]string{"a": "b"}}},
+		},
 		{control, "GET", "/things/T", "", &iot.DescribeThingInput{ThingName: "T"}},
 		{control, "PATCH", "/things/T", `{"expectedVersion":3}`, &iot.UpdateThingInput{ThingName: "T", ExpectedVersion: ptr(int64(3))}},
 		{control, "DELETE", "/things/T?expectedVersion=4", "", &iot.DeleteThingInput{ThingName: "T", ExpectedVersion: ptr(int64(4))}},
-		{control, "GET", "/things?maxResults=5&nextToken=a%2Bb%3D&attributeName=x&attributeValue=y%3Az&usePrefixAttributeValue=true", "",
-			&iot.ListThingsInput{MaxResults: ptr(int64(5)), NextToken: "a+b=", AttributeName: "x", AttributeValue: "y:z", UsePrefixAttributeValue: true}},
+		{
+			control, "GET", "/things?maxResults=5&nextToken=a%2Bb%3D&attributeName=x&attributeValue=y%3Az&usePrefixAttributeValue=true", "",
+			&iot.ListThingsInput{MaxResults: ptr(int64(5)), NextToken: "a+b=", AttributeName: "x", AttributeValue: "y:z", UsePrefixAttributeValue: true},
+		},
 		{control, "POST", "/thing-groups/G", `{}`, &iot.CreateThingGroupInput{ThingGroupName: "G"}},
 		{control, "GET", "/thing-groups/G", "", &iot.DescribeThingGroupInput{ThingGroupName: "G"}},
 		{control, "DELETE", "/thing-groups/G", "", &iot.DeleteThingGroupInput{ThingGroupName: "G"}},
 		{control, "GET", "/thing-groups?namePrefixFilter=p&recursive=false", "", &iot.ListThingGroupsInput{NamePrefixFilter: "p", Recursive: ptr(false)}},
-		{control, "PUT", "/thing-groups/addThingToThingGroup", `{"thingName":"T","thingGroupName":"G"}`,
-			&iot.AddThingToThingGroupInput{ThingName: "T", ThingGroupName: "G"}},
-		{control, "PUT", "/thing-groups/removeThingFromThingGroup", `{"thingArn":"a","thingGroupArn":"b"}`,
-			&iot.RemoveThingFromThingGroupInput{ThingARN: "a", ThingGroupARN: "b"}},
+		{
+			control, "PUT", "/thing-groups/addThingToThingGroup", `{"thingName":"T","thingGroupName":"G"}`,
+			&iot.AddThingToThingGroupInput{ThingName: "T", ThingGroupName: "G"},
+		},
+		{
+			control, "PUT", "/thing-groups/removeThingFromThingGroup", `{"thingArn":"a","thingGroupArn":"b"}`,
+			&iot.RemoveThingFromThingGroupInput{ThingARN: "a", ThingGroupARN: "b"},
+		},
 		{control, "GET", "/thing-groups/G/things?recursive=true", "", &iot.ListThingsInThingGroupInput{ThingGroupName: "G", Recursive: true}},
 		{control, "GET", "/things/T/thing-groups", "", &iot.ListThingGroupsForThingInput{ThingName: "T"}},
 		{control, "PUT", "/jobs/J", `{"targets":["a"],"document":"{}"}`, &iot.CreateJobInput{JobID: "J", Targets: []string{"a"}, Document: "{}"}},
@@ -166,8 +182,10 @@ func TestEachOperationIsReachedByItsRouteWithItsMembers(t *testing.T) {
 		{control, "PUT", "/jobs/J/cancel?force=true", `{"reasonCode":"R"}`, &iot.CancelJobInput{JobID: "J", Force: true, ReasonCode: "R"}},
 		{control, "DELETE", "/jobs/J?force=false", "", &iot.DeleteJobInput{JobID: "J"}},
 		{control, "GET", "/things/T/jobs/J?executionNumber=1", "", &iot.DescribeJobExecutionInput{ThingName: "T", JobID: "J", ExecutionNumber: ptr(int64(1))}},
-		{control, "PUT", "/things/T/jobs/J/cancel", `{"statusDetails":{"a":"b"}}`,
-			&iot.CancelJobExecutionInput{ThingName: "T", JobID: "J", StatusDetails: job.Details{"a": "b"}}},
+		{
+			control, "PUT", "/things/T/jobs/J/cancel", `{"statusDetails":{"a":"b"}}`,
+			&iot.CancelJobExecutionInput{ThingName: "T", JobID: "J", StatusDetails: job.Details{"a": "b"}},
+		},
 		{control, "DELETE", "/things/T/jobs/J/executionNumber/7", "", &iot.DeleteJobExecutionInput{ThingName: "T", JobID: "J", ExecutionNumber: 7}},
 		{control, "GET", "/jobs/J/things?status=TIMED_OUT", "", &iot.ListJobExecutionsForJobInput{JobID: "J", Status: job.TimedOut}},
 		{control, "GET", "/things/T/jobs?jobId=J", "", &iot.ListJobExecutionsForThingInput{ThingName: "T", JobID: "J"}},
@@ -331,13 +349,19 @@ func TestRepliesAreThoseOfTheirPlane(t *testing.T) {
 		out                     any
 		want                    string
 	}{
-		"the device plane: whole seconds, the document a string, no envelope (2.1)": {"iot-jobs-data", "GET", "/things/T/jobs/J",
-			&jobsdata.DescribeJobExecutionOutput{Execution: &jobsdata.JobExecution{JobID: "J", ThingName: "T", Status: job.Queued, QueuedAt: at, LastUpdatedAt: at,
-				VersionNumber: 1, ExecutionNumber: 1, JobDocument: []byte(`{"a":1}`)}},
-			`{"execution":{"jobId":"J","thingName":"T","status":"QUEUED","queuedAt":1764000000,"lastUpdatedAt":1764000000,"versionNumber":1,"executionNumber":1,"jobDocument":"{\"a\":1}"}}`},
-		"the control plane: fractions (G)": {"iot", "GET", "/things/T/jobs/J",
+		"the device plane: whole seconds, the document a string, no envelope (2.1)": {
+			"iot-jobs-data", "GET", "/things/T/jobs/J",
+			&jobsdata.DescribeJobExecutionOutput{Execution: &jobsdata.JobExecution{
+				JobID: "J", ThingName: "T", Status: job.Queued, QueuedAt: at, LastUpdatedAt: at,
+				VersionNumber: 1, ExecutionNumber: 1, JobDocument: []byte(`{"a":1}`),
+			}},
+			`{"execution":{"jobId":"J","thingName":"T","status":"QUEUED","queuedAt":1764000000,"lastUpdatedAt":1764000000,"versionNumber":1,"executionNumber":1,"jobDocument":"{\"a\":1}"}}`,
+		},
+		"the control plane: fractions (G)": {
+			"iot", "GET", "/things/T/jobs/J",
 			&iot.DescribeJobExecutionOutput{Execution: &iot.JobExecution{JobID: "J", Status: job.Queued, QueuedAt: at, ExecutionNumber: 1, VersionNumber: 1}},
-			`{"execution":{"jobId":"J","status":"QUEUED","queuedAt":1764000000.123,"executionNumber":1,"versionNumber":1}}`},
+			`{"execution":{"jobId":"J","status":"QUEUED","queuedAt":1764000000.123,"executionNumber":1,"versionNumber":1}}`,
+		},
 		"an empty page has its list (G)":                 {"iot", "GET", "/things", &iot.ListThingsOutput{}, `{"things":[]}`},
 		"a reply without members is {}":                  {"iot", "DELETE", "/things/T", &iot.DeleteThingOutput{}, `{}`},
 		"an operation without a reply has no body (A.0)": {"iot", "DELETE", "/jobs/J", &iot.DeleteJobOutput{}, ``},
@@ -363,14 +387,18 @@ func TestErrorsAreSpelledForTheirPlane(t *testing.T) {
 		typ     string
 		body    string
 	}{
-		"a version mismatch of a device (11 row 18)": {"iot-jobs-data", job.Errorf(job.VersionMismatch, "m").With(state), 409, "InvalidStateTransitionException",
-			`{"code":"VersionMismatch","message":"m","executionState":{"status":"IN_PROGRESS","versionNumber":3}}`},
+		"a version mismatch of a device (11 row 18)": {
+			"iot-jobs-data", job.Errorf(job.VersionMismatch, "m").With(state), 409, "InvalidStateTransitionException",
+			`{"code":"VersionMismatch","message":"m","executionState":{"status":"IN_PROGRESS","versionNumber":3}}`,
+		},
 		"a version mismatch of an operator": {"iot", job.Errorf(job.VersionMismatch, "m").With(state), 409, "VersionConflictException", `{"message":"m"}`},
 		"a terminal execution (5.2)":        {"iot-jobs-data", job.Errorf(job.TerminalStateReached, "m"), 410, "TerminalStateException", `{"message":"m"}`},
 		"throttling of a device (5.2)":      {"iot-jobs-data", job.Errorf(job.Throttled, "m"), 429, "ThrottlingException", `{"message":"m"}`},
 		"throttling of an operator (A.0)":   {"iot", job.Errorf(job.Throttled, "m"), 400, "ThrottlingException", `{"message":"m"}`},
-		"what already exists (G)": {"iot", &job.Error{Code: job.AlreadyExists, Message: "m", Resource: &job.Resource{ID: "i", ARN: "a"}}, 409, "ResourceAlreadyExistsException",
-			`{"message":"m","resourceId":"i","resourceArn":"a"}`},
+		"what already exists (G)": {
+			"iot", &job.Error{Code: job.AlreadyExists, Message: "m", Resource: &job.Resource{ID: "i", ARN: "a"}}, 409, "ResourceAlreadyExistsException",
+			`{"message":"m","resourceId":"i","resourceArn":"a"}`,
+		},
 		"LimitExceeded is Gone (A.0)":    {"iot", job.Errorf(job.LimitExceeded, "m"), 410, "LimitExceededException", `{"message":"m"}`},
 		"a fault of ours says no more":   {"iot", io.ErrUnexpectedEOF, 500, "InternalFailureException", `{"message":"Internal failure; try again."}`},
 		"an Internal error says no more": {"iot-jobs-data", &job.Error{Code: job.Internal, Message: "secret", Cause: io.ErrNoProgress}, 500, "InternalFailureException", `{"message":"Internal failure; try again."}`},

@@ -75,6 +75,32 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// drainTime is how long a server that was told to end may finish what is under
+// way before connections are cut.
+const drainTime = 10 * time.Second
+
+// Run serves until ctx ends or a door fails, then drains. opened is called once
+// the doors are open; an error of its own ends the server too.
+func Run(ctx context.Context, cfg Config, opened func(*Server) error) error {
+	s, err := Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if err = opened(s); err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-s.failed:
+		}
+	}
+	s.log.Info("draining", "atMost", drainTime.String())
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err = errors.Join(err, s.Close(drain)); err == nil {
+		s.log.Info("ended")
+	}
+	return err
+}
+
 // Addrs are the doors that are open, with the ports they really have.
 func (s *Server) Addrs() Addrs { return s.addrs }
 

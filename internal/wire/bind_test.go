@@ -30,40 +30,70 @@ func TestBindTakesMembersFromWhereTheyTravel(t *testing.T) {
 		want any
 	}{
 		"CancelJob: path, query and body": {
-			new(iot.CancelJobInput), from{"uri:jobId": "j", "query:force": "true"}, `{"reasonCode":"BAD_1","comment":"no","force":"ignored"}`,
-			&iot.CancelJobInput{JobID: "j", Force: true, ReasonCode: "BAD_1", Comment: "no"}},
+			new(iot.CancelJobInput),
+			from{"uri:jobId": "j", "query:force": "true"},
+			`{"reasonCode":"BAD_1","comment":"no","force":"ignored"}`,
+			&iot.CancelJobInput{JobID: "j", Force: true, ReasonCode: "BAD_1", Comment: "no"},
+		},
 		"force=false is sent by clients and is false (G)": {
-			new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:force": "false"}, "", &iot.DeleteJobInput{JobID: "j"}},
+			new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:force": "false"}, "", &iot.DeleteJobInput{JobID: "j"},
+		},
 		"ListJobs: enums of the domain": {
-			new(iot.ListJobsInput), from{"query:status": "IN_PROGRESS", "query:maxResults": "250", "query:targetSelection": "CONTINUOUS"}, "",
-			&iot.ListJobsInput{Status: job.JobInProgress, MaxResults: ptr(int64(250)), TargetSelection: "CONTINUOUS"}},
+			new(iot.ListJobsInput),
+			from{"query:status": "IN_PROGRESS", "query:maxResults": "250", "query:targetSelection": "CONTINUOUS"},
+			"",
+			&iot.ListJobsInput{Status: job.JobInProgress, MaxResults: ptr(int64(250)), TargetSelection: "CONTINUOUS"},
+		},
 		"AttachThingPrincipal: the principal is a header": {
-			new(iot.AttachThingPrincipalInput), from{"uri:thingName": "a:b", "header:x-amzn-principal": "arn:aws:iot:r:1:cert/a"}, "",
-			&iot.AttachThingPrincipalInput{ThingName: "a:b", Principal: "arn:aws:iot:r:1:cert/a"}},
+			new(iot.AttachThingPrincipalInput),
+			from{"uri:thingName": "a:b", "header:x-amzn-principal": "arn:aws:iot:r:1:cert/a"},
+			"",
+			&iot.AttachThingPrincipalInput{ThingName: "a:b", Principal: "arn:aws:iot:r:1:cert/a"},
+		},
 		"DeleteJobExecution: a number in the path": {
-			new(iot.DeleteJobExecutionInput), from{"uri:thingName": "t", "uri:jobId": "j", "uri:executionNumber": "0"}, "",
-			&iot.DeleteJobExecutionInput{ThingName: "t", JobID: "j"}},
+			new(iot.DeleteJobExecutionInput),
+			from{"uri:thingName": "t", "uri:jobId": "j", "uri:executionNumber": "0"},
+			"",
+			&iot.DeleteJobExecutionInput{ThingName: "t", JobID: "j"},
+		},
 		"a body where the operation has none is not read": {
-			new(iot.DescribeJobInput), from{"uri:jobId": "j"}, `not JSON`, &iot.DescribeJobInput{JobID: "j"}},
+			new(iot.DescribeJobInput), from{"uri:jobId": "j"}, `not JSON`, &iot.DescribeJobInput{JobID: "j"},
+		},
 		"CreateThing: a structure": {
-			new(iot.CreateThingInput), from{"uri:thingName": "t"}, `{"attributePayload":{"attributes":{"a":"1","b":""},"unknown":1}}`,
-			&iot.CreateThingInput{ThingName: "t", AttributePayload: &iot.AttributePayload{Attributes: map[string]string{"a": "1", "b": ""}}}},
+			new(iot.CreateThingInput),
+			from{"uri:thingName": "t"},
+			`{"attributePayload":{"attributes":{"a":"1","b":""},"unknown":1}}`,
+			&iot.CreateThingInput{ThingName: "t", AttributePayload: &iot.AttributePayload{Attributes: map[string]string{"a": "1", "b": ""}}},
+		},
 		"UpdateThing: an empty payload clears, it is not absent (D.3)": {
-			new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"attributePayload":{}}`,
-			&iot.UpdateThingInput{ThingName: "t", AttributePayload: &iot.AttributePayload{}}},
+			new(iot.UpdateThingInput),
+			from{"uri:thingName": "t"},
+			`{"attributePayload":{}}`,
+			&iot.UpdateThingInput{ThingName: "t", AttributePayload: &iot.AttributePayload{}},
+		},
 		"CreateJob with what is here": {
-			new(iot.CreateJobInput), from{"uri:jobId": "j"},
+			new(iot.CreateJobInput),
+			from{"uri:jobId": "j"},
 			`{"targets":["arn:aws:iot:r:1:thing/t"],"document":"{}","description":"d","targetSelection":"SNAPSHOT","timeoutConfig":{"inProgressTimeoutInMinutes":30},
 			  "tags":[],"documentParameters":{},"destinationPackageVersions":[],"abortConfig":null}`,
-			&iot.CreateJobInput{JobID: "j", Targets: []string{"arn:aws:iot:r:1:thing/t"}, Document: "{}", Description: "d", TargetSelection: "SNAPSHOT",
+			&iot.CreateJobInput{
+				JobID: "j", Targets: []string{"arn:aws:iot:r:1:thing/t"}, Document: "{}", Description: "d", TargetSelection: "SNAPSHOT",
 				TimeoutConfig: &iot.TimeoutConfig{InProgressTimeoutInMinutes: ptr(int64(30))},
-				Tags:          []iot.Tag{}, DocumentParameters: map[string]string{}, DestinationPackageVersions: []string{}}},
+				Tags:          []iot.Tag{}, DocumentParameters: map[string]string{}, DestinationPackageVersions: []string{},
+			},
+		},
 		"the device plane over HTTPS has no clientToken (2.4)": {
-			new(jobsdata.UpdateJobExecutionInput), from{"uri:thingName": "t", "uri:jobId": "j"}, `{"status":"SUCCEEDED","clientToken":5}`,
-			&jobsdata.UpdateJobExecutionInput{ThingName: "t", JobID: "j", Status: job.Succeeded}},
+			new(jobsdata.UpdateJobExecutionInput),
+			from{"uri:thingName": "t", "uri:jobId": "j"},
+			`{"status":"SUCCEEDED","clientToken":5}`,
+			&jobsdata.UpdateJobExecutionInput{ThingName: "t", JobID: "j", Status: job.Succeeded},
+		},
 		"the device plane's describe takes query strings (3.3)": {
-			new(jobsdata.DescribeJobExecutionInput), from{"uri:thingName": "t", "uri:jobId": "$next", "query:includeJobDocument": "false", "query:executionNumber": "2"}, "",
-			&jobsdata.DescribeJobExecutionInput{ThingName: "t", JobID: "$next", IncludeJobDocument: ptr(false), ExecutionNumber: ptr(int64(2))}},
+			new(jobsdata.DescribeJobExecutionInput),
+			from{"uri:thingName": "t", "uri:jobId": "$next", "query:includeJobDocument": "false", "query:executionNumber": "2"},
+			"",
+			&jobsdata.DescribeJobExecutionInput{ThingName: "t", JobID: "$next", IncludeJobDocument: ptr(false), ExecutionNumber: ptr(int64(2))},
+		},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -87,15 +117,23 @@ func TestBindRefuses(t *testing.T) {
 		message string
 	}{
 		"a query boolean other than true or false (11 row 22)": {
-			new(jobsdata.DescribeJobExecutionInput), from{"uri:thingName": "t", "uri:jobId": "j", "query:includeJobDocument": "TRUE"}, "", job.InvalidRequest,
-			"Value 'TRUE' at 'includeJobDocument' failed to satisfy constraint: Member must be a boolean, true or false"},
+			new(jobsdata.DescribeJobExecutionInput),
+			from{"uri:thingName": "t", "uri:jobId": "j", "query:includeJobDocument": "TRUE"},
+			"", job.InvalidRequest,
+			"Value 'TRUE' at 'includeJobDocument' failed to satisfy constraint: Member must be a boolean, true or false",
+		},
 		"an empty query boolean": {
-			new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:force": ""}, "", job.InvalidRequest, "Member must be a boolean"},
+			new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:force": ""}, "", job.InvalidRequest, "Member must be a boolean",
+		},
 		"maxResults 0":    {new(iot.ListThingsInput), from{"query:maxResults": "0"}, "", job.InvalidRequest, "Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1"},
 		"maxResults 251":  {new(iot.ListThingsInput), from{"query:maxResults": "251"}, "", job.InvalidRequest, "less than or equal to 250"},
 		"maxResults text": {new(iot.ListThingsInput), from{"query:maxResults": "ten"}, "", job.InvalidRequest, "Member must be an integer"},
-		"an unknown status": {new(iot.ListJobsInput), from{"query:status": "QUEUED"}, "", job.InvalidRequest,
-			"Member must satisfy enum value set: [IN_PROGRESS, CANCELED, COMPLETED, DELETION_IN_PROGRESS, SCHEDULED]"},
+		"an unknown status": {
+			new(iot.ListJobsInput),
+			from{"query:status": "QUEUED"},
+			"", job.InvalidRequest,
+			"Member must satisfy enum value set: [IN_PROGRESS, CANCELED, COMPLETED, DELETION_IN_PROGRESS, SCHEDULED]",
+		},
 		"a token that is not UTF-8":                  {new(iot.ListThingsInput), from{"query:nextToken": "\xff"}, "", job.InvalidRequest, "Value '�' at 'nextToken' failed to satisfy constraint: Member must be UTF-8"},
 		"an empty status":                            {new(iot.ListJobsInput), from{"query:status": ""}, "", job.InvalidRequest, "enum value set"},
 		"an empty name in a query":                   {new(iot.ListJobsInput), from{"query:thingGroupName": ""}, "", job.InvalidRequest, "Member must have length greater than or equal to 1"},

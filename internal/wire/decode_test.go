@@ -118,85 +118,112 @@ func TestDecodeRefusesWithTheMemberAndItsConstraint(t *testing.T) {
 		token   bool   // the token can be echoed
 	}{
 		"a zero-length body of update is {} (11 row 27)": {
-			"", job.InvalidRequest, "1 validation error detected: Value null at 'status' failed to satisfy constraint: Member must not be null", false},
+			"", job.InvalidRequest, "1 validation error detected: Value null at 'status' failed to satisfy constraint: Member must not be null", false,
+		},
 		"no status (3.4)": {
-			`{"clientToken":"t"}`, job.InvalidRequest, "Value null at 'status' failed to satisfy constraint: Member must not be null", true},
+			`{"clientToken":"t"}`, job.InvalidRequest, "Value null at 'status' failed to satisfy constraint: Member must not be null", true,
+		},
 		"status null": {
-			`{"status":null,"clientToken":"t"}`, job.InvalidRequest, "Value null at 'status'", true},
+			`{"status":null,"clientToken":"t"}`, job.InvalidRequest, "Value null at 'status'", true,
+		},
 		"unknown enum text (3.4)": {
 			`{"status":"DONE","clientToken":"t"}`, job.InvalidRequest,
-			"1 validation error detected: Value 'DONE' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [QUEUED, IN_PROGRESS,", true},
+			"1 validation error detected: Value 'DONE' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [QUEUED, IN_PROGRESS,", true,
+		},
 		"status is case-sensitive": {
-			`{"status":"succeeded","clientToken":"t"}`, job.InvalidRequest, "enum value set", true},
+			`{"status":"succeeded","clientToken":"t"}`, job.InvalidRequest, "enum value set", true,
+		},
 		"status a number": {
-			`{"status":7,"clientToken":"t"}`, job.InvalidRequest, "Value '7' at 'status' failed to satisfy constraint: Member must be a string", true},
+			`{"status":7,"clientToken":"t"}`, job.InvalidRequest, "Value '7' at 'status' failed to satisfy constraint: Member must be a string", true,
+		},
 		"a detail that is a number (2.5)": {
 			`{"clientToken":"t","status":"FAILED","statusDetails":{"a":"x","pct":40}}`, job.InvalidRequest,
-			"Value '40' at 'statusDetails.pct' failed to satisfy constraint: Member must be a string", true},
+			"Value '40' at 'statusDetails.pct' failed to satisfy constraint: Member must be a string", true,
+		},
 		"a detail that is null (2.5)": {
-			`{"status":"FAILED","statusDetails":{"a":null},"clientToken":"t"}`, job.InvalidRequest, "at 'statusDetails.a'", true},
+			`{"status":"FAILED","statusDetails":{"a":null},"clientToken":"t"}`, job.InvalidRequest, "at 'statusDetails.a'", true,
+		},
 		"a detail that is an object (2.5)": {
-			`{"status":"FAILED","statusDetails":{"a":{"b":"c"}},"clientToken":"t"}`, job.InvalidRequest, "Value of type object at 'statusDetails.a'", true},
+			`{"status":"FAILED","statusDetails":{"a":{"b":"c"}},"clientToken":"t"}`, job.InvalidRequest, "Value of type object at 'statusDetails.a'", true,
+		},
 		"an empty detail (2.5)": {
-			`{"status":"FAILED","statusDetails":{"a":""},"clientToken":"t"}`, job.InvalidRequest, "Member must have length greater than or equal to 1", true},
+			`{"status":"FAILED","statusDetails":{"a":""},"clientToken":"t"}`, job.InvalidRequest, "Member must have length greater than or equal to 1", true,
+		},
 		"a detail of 1025 characters (2.5)": {
 			`{"status":"FAILED","statusDetails":{"a":"` + strings.Repeat("x", 1025) + `"},"clientToken":"t"}`, job.InvalidRequest,
-			"Member must have length less than or equal to 1024", true},
+			"Member must have length less than or equal to 1024", true,
+		},
 		"a control character in a detail (2.5)": {
-			`{"status":"FAILED","statusDetails":{"a":"x\u0000"},"clientToken":"t"}`, job.InvalidRequest, "pattern: [^\\p{C}]+", true},
+			`{"status":"FAILED","statusDetails":{"a":"x\u0000"},"clientToken":"t"}`, job.InvalidRequest, "pattern: [^\\p{C}]+", true,
+		},
 		"a zero-width joiner in a detail is of category C (2.5)": {
-			"{\"status\":\"FAILED\",\"statusDetails\":{\"a\":\"x\u200d\"},\"clientToken\":\"t\"}", job.InvalidRequest, "pattern: [^\\p{C}]+", true},
+			"{\"status\":\"FAILED\",\"statusDetails\":{\"a\":\"x\u200d\"},\"clientToken\":\"t\"}", job.InvalidRequest, "pattern: [^\\p{C}]+", true,
+		},
 		"eleven details (2.5)": {
 			`{"status":"FAILED","clientToken":"t","statusDetails":{"0":"a","1":"a","2":"a","3":"a","4":"a","5":"a","6":"a","7":"a","8":"a","9":"a","10":"a"}}`,
-			job.InvalidRequest, "Value at 'statusDetails' failed to satisfy constraint: Member must have length less than or equal to 10", true},
+			job.InvalidRequest, "Value at 'statusDetails' failed to satisfy constraint: Member must have length less than or equal to 10", true,
+		},
 		"a key with a space (2.5)": {
-			`{"status":"FAILED","statusDetails":{"a b":"c"},"clientToken":"t"}`, job.InvalidRequest, "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+]", true},
+			`{"status":"FAILED","statusDetails":{"a b":"c"},"clientToken":"t"}`, job.InvalidRequest, "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z0-9:_-]+]", true,
+		},
 		"an empty key (2.5)": {
-			`{"status":"FAILED","statusDetails":{"":"c"},"clientToken":"t"}`, job.InvalidRequest, "Map keys must satisfy", true},
+			`{"status":"FAILED","statusDetails":{"":"c"},"clientToken":"t"}`, job.InvalidRequest, "Map keys must satisfy", true,
+		},
 		"details that are a list": {
-			`{"status":"FAILED","statusDetails":["a"],"clientToken":"t"}`, job.InvalidRequest, "at 'statusDetails' failed to satisfy constraint: Member must be a map of strings", true},
+			`{"status":"FAILED","statusDetails":["a"],"clientToken":"t"}`, job.InvalidRequest, "at 'statusDetails' failed to satisfy constraint: Member must be a map of strings", true,
+		},
 		"details that are a string": {
-			`{"status":"FAILED","statusDetails":"a","clientToken":"t"}`, job.InvalidRequest, "Member must be a map of strings", true},
+			`{"status":"FAILED","statusDetails":"a","clientToken":"t"}`, job.InvalidRequest, "Member must be a map of strings", true,
+		},
 		"stepTimeoutInMinutes 0 (2.5)": {
 			`{"status":"FAILED","stepTimeoutInMinutes":0,"clientToken":"t"}`, job.InvalidRequest,
-			"Value '0' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1, or be -1", true},
+			"Value '0' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1, or be -1", true,
+		},
 		"stepTimeoutInMinutes 10081 (2.5)": {
-			`{"status":"FAILED","stepTimeoutInMinutes":10081,"clientToken":"t"}`, job.InvalidRequest, "less than or equal to 10080", true},
+			`{"status":"FAILED","stepTimeoutInMinutes":10081,"clientToken":"t"}`, job.InvalidRequest, "less than or equal to 10080", true,
+		},
 		"stepTimeoutInMinutes in a string": {
-			`{"status":"FAILED","stepTimeoutInMinutes":"5","clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true},
+			`{"status":"FAILED","stepTimeoutInMinutes":"5","clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true,
+		},
 		"expectedVersion not digits (3.4)": {
-			`{"status":"FAILED","expectedVersion":"two","clientToken":"t"}`, job.InvalidRequest, "Value 'two' at 'expectedVersion' failed to satisfy constraint: Member must be an integer", true},
+			`{"status":"FAILED","expectedVersion":"two","clientToken":"t"}`, job.InvalidRequest, "Value 'two' at 'expectedVersion' failed to satisfy constraint: Member must be an integer", true,
+		},
 		"expectedVersion with a fraction": {
-			`{"status":"FAILED","expectedVersion":1.5,"clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true},
+			`{"status":"FAILED","expectedVersion":1.5,"clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true,
+		},
 		"expectedVersion beyond 64 bits": {
-			`{"status":"FAILED","expectedVersion":9223372036854775808,"clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true},
+			`{"status":"FAILED","expectedVersion":9223372036854775808,"clientToken":"t"}`, job.InvalidRequest, "Member must be an integer", true,
+		},
 		"a boolean in a string": {
-			`{"status":"FAILED","includeJobDocument":"true","clientToken":"t"}`, job.InvalidRequest, "Member must be a boolean", true},
+			`{"status":"FAILED","includeJobDocument":"true","clientToken":"t"}`, job.InvalidRequest, "Member must be a boolean", true,
+		},
 		"clientToken a number (2.4)": {
-			`{"status":"FAILED","clientToken":5}`, job.InvalidRequest, "Value '5' at 'clientToken' failed to satisfy constraint: Member must be a string", false},
+			`{"status":"FAILED","clientToken":5}`, job.InvalidRequest, "Value '5' at 'clientToken' failed to satisfy constraint: Member must be a string", false,
+		},
 		"two violations are told together": {
-			`{"expectedVersion":true,"clientToken":"t"}`, job.InvalidRequest, "2 validation errors detected: ", true},
-		"not JSON (5.2)":              {`status=FAILED`, job.InvalidJSON, "not valid JSON", false},
-		"an array (5.2)":              {`[]`, job.InvalidJSON, "is a JSON array; expected an object", false},
-		"null is not an object (5.2)": {`null`, job.InvalidJSON, "is a JSON null; expected an object", false},
-		"a string (5.2)":              {`"x"`, job.InvalidJSON, "expected an object", false},
+			`{"expectedVersion":true,"clientToken":"t"}`, job.InvalidRequest, "2 validation errors detected: ", true,
+		},
+		"not JSON (5.2)":                                 {`status=FAILED`, job.InvalidJSON, "not valid JSON", false},
+		"an array (5.2)":                                 {`[]`, job.InvalidJSON, "is a JSON array; expected an object", false},
+		"null is not an object (5.2)":                    {`null`, job.InvalidJSON, "is a JSON null; expected an object", false},
+		"a string (5.2)":                                 {`"x"`, job.InvalidJSON, "expected an object", false},
 		"white space alone is not a body of length zero": {" ", job.InvalidJSON, "not valid JSON", false},
-		"cut off (5.2)":                             {`{"clientToken":"t","status":"FAILED"`, job.InvalidJSON, "ends before it is complete", false},
-		"cut off in a wrong type":                   {`{"clientToken":"t","status":7,"a":`, job.InvalidJSON, "ends before it is complete", false},
-		"bytes after the object":                    {`{"clientToken":"t","status":"FAILED"}{}`, job.InvalidJSON, "goes on after", false},
-		"a NUL after the object":                    {"{\"status\":\"FAILED\"}\x00", job.InvalidJSON, "not valid JSON", false},
-		"bad UTF-8 (5.2)":                           {"{\"clientToken\":\"\xff\",\"status\":\"FAILED\"}", job.InvalidJSON, "not valid JSON", false},
-		"half a surrogate pair":                     {`{"clientToken":"\ud800","status":"FAILED"}`, job.InvalidJSON, "not valid JSON", false},
-		"bad UTF-8 in a key nobody knows":           {"{\"status\":\"FAILED\",\"x\":\"\xc0\x80\"}", job.InvalidJSON, "not valid JSON", false},
-		"duplicate keys (11 row 21)":                {`{"clientToken":"t","status":"FAILED","status":"FAILED"}`, job.InvalidJSON, "duplicate", false},
-		"duplicate keys under an escape":            {`{"status":"FAILED","stat\u0075s":"FAILED"}`, job.InvalidJSON, "duplicate", false},
-		"duplicate keys in the details":             {`{"status":"FAILED","statusDetails":{"a":"1","a":"2"}}`, job.InvalidJSON, "duplicate", false},
-		"duplicate keys deep in a key nobody knows": {`{"status":"FAILED","x":[{"a":1,"a":1}]}`, job.InvalidJSON, "duplicate", false},
-		"a comment":                                 {`{"status":"FAILED"/**/}`, job.InvalidJSON, "not valid JSON", false},
-		"a trailing comma":                          {`{"status":"FAILED",}`, job.InvalidJSON, "not valid JSON", false},
-		"a byte order mark":                         {"\ufeff{\"status\":\"FAILED\"}", job.InvalidJSON, "not valid JSON", false},
-		"100,000 brackets deep":                     {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, job.InvalidJSON, "not valid JSON", false},
-		"100,000 objects deep in the details":       {`{"statusDetails":` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + `}`, job.InvalidJSON, "not valid JSON", false},
+		"cut off (5.2)":                                  {`{"clientToken":"t","status":"FAILED"`, job.InvalidJSON, "ends before it is complete", false},
+		"cut off in a wrong type":                        {`{"clientToken":"t","status":7,"a":`, job.InvalidJSON, "ends before it is complete", false},
+		"bytes after the object":                         {`{"clientToken":"t","status":"FAILED"}{}`, job.InvalidJSON, "goes on after", false},
+		"a NUL after the object":                         {"{\"status\":\"FAILED\"}\x00", job.InvalidJSON, "not valid JSON", false},
+		"bad UTF-8 (5.2)":                                {"{\"clientToken\":\"\xff\",\"status\":\"FAILED\"}", job.InvalidJSON, "not valid JSON", false},
+		"half a surrogate pair":                          {`{"clientToken":"\ud800","status":"FAILED"}`, job.InvalidJSON, "not valid JSON", false},
+		"bad UTF-8 in a key nobody knows":                {"{\"status\":\"FAILED\",\"x\":\"\xc0\x80\"}", job.InvalidJSON, "not valid JSON", false},
+		"duplicate keys (11 row 21)":                     {`{"clientToken":"t","status":"FAILED","status":"FAILED"}`, job.InvalidJSON, "duplicate", false},
+		"duplicate keys under an escape":                 {`{"status":"FAILED","stat\u0075s":"FAILED"}`, job.InvalidJSON, "duplicate", false},
+		"duplicate keys in the details":                  {`{"status":"FAILED","statusDetails":{"a":"1","a":"2"}}`, job.InvalidJSON, "duplicate", false},
+		"duplicate keys deep in a key nobody knows":      {`{"status":"FAILED","x":[{"a":1,"a":1}]}`, job.InvalidJSON, "duplicate", false},
+		"a comment":                                      {`{"status":"FAILED"/**/}`, job.InvalidJSON, "not valid JSON", false},
+		"a trailing comma":                               {`{"status":"FAILED",}`, job.InvalidJSON, "not valid JSON", false},
+		"a byte order mark":                              {"\ufeff{\"status\":\"FAILED\"}", job.InvalidJSON, "not valid JSON", false},
+		"100,000 brackets deep":                          {`{"x":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`, job.InvalidJSON, "not valid JSON", false},
+		"100,000 objects deep in the details":            {`{"statusDetails":` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + `}`, job.InvalidJSON, "not valid JSON", false},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -237,13 +264,19 @@ func TestDecodeChecksThingAndJobOfTheTopicToo(t *testing.T) {
 		"a thing name with a space": {&jobsdata.GetPendingJobExecutionsInput{ThingName: "a b"}, "Value 'a b' at 'thingName'"},
 		"a thing name of 129":       {&jobsdata.GetPendingJobExecutionsInput{ThingName: registryName(129)}, "less than or equal to 128"},
 		"no thing name":             {&jobsdata.GetPendingJobExecutionsInput{}, "Value null at 'thingName'"},
-		"a job id of 65": {&jobsdata.DescribeJobExecutionInput{ThingName: "t", JobID: job.ID(strings.Repeat("j", 65))},
-			"less than or equal to 64"},
-		"$next is not for update": {&jobsdata.UpdateJobExecutionInput{ThingName: "t", JobID: jobsdata.Next, Status: job.Failed},
-			"Value '$next' at 'jobId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+"},
+		"a job id of 65": {
+			&jobsdata.DescribeJobExecutionInput{ThingName: "t", JobID: job.ID(strings.Repeat("j", 65))},
+			"less than or equal to 64",
+		},
+		"$next is not for update": {
+			&jobsdata.UpdateJobExecutionInput{ThingName: "t", JobID: jobsdata.Next, Status: job.Failed},
+			"Value '$next' at 'jobId' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+",
+		},
 		"$nextish": {&jobsdata.DescribeJobExecutionInput{ThingName: "t", JobID: "$nextish"}, "Value '$nextish' at 'jobId'"},
-		"-1 is for update alone": {&jobsdata.StartNextPendingJobExecutionInput{ThingName: "t", StepTimeoutInMinutes: ptr(int64(-1))},
-			"Value '-1' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		"-1 is for update alone": {
+			&jobsdata.StartNextPendingJobExecutionInput{ThingName: "t", StepTimeoutInMinutes: ptr(int64(-1))},
+			"Value '-1' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1",
+		},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {

@@ -15,12 +15,15 @@ func TestEncodeOfTheControlPlane(t *testing.T) {
 		want string
 	}{
 		"times are fractional epoch seconds, unset members are left out (G)": {
-			&iot.DescribeJobOutput{Job: &iot.Job{JobID: "j", Status: job.JobInProgress, Targets: []string{"a"},
+			&iot.DescribeJobOutput{Job: &iot.Job{
+				JobID: "j", Status: job.JobInProgress, Targets: []string{"a"},
 				CreatedAt: time.UnixMilli(1764000000123), LastUpdatedAt: time.UnixMilli(1764000004500),
-				JobProcessDetails: &iot.JobProcessDetails{NumberOfSucceededThings: 3}}},
+				JobProcessDetails: &iot.JobProcessDetails{NumberOfSucceededThings: 3},
+			}},
 			`{"job":{"jobId":"j","status":"IN_PROGRESS","targets":["a"],"createdAt":1764000000.123,"lastUpdatedAt":1764000004.5,` +
 				`"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfSucceededThings":3,"numberOfFailedThings":0,"numberOfRejectedThings":0,` +
-				`"numberOfQueuedThings":0,"numberOfInProgressThings":0,"numberOfRemovedThings":0,"numberOfTimedOutThings":0},"isConcurrent":false}}`},
+				`"numberOfQueuedThings":0,"numberOfInProgressThings":0,"numberOfRemovedThings":0,"numberOfTimedOutThings":0},"isConcurrent":false}}`,
+		},
 		"empty lists are there (G)":          {&iot.ListThingsOutput{}, `{"things":[]}`},
 		"a whole second has no fraction":     {&iot.ThingGroupMetadata{CreationDate: time.Unix(1764000000, 0)}, `{"creationDate":1764000000}`},
 		"a thing without attributes has {}":  {&iot.DescribeThingOutput{ThingName: "t", Version: 1}, `{"thingName":"t","attributes":{},"version":1}`},

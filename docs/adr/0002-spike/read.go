@@ -48,8 +48,10 @@ const (
  ORDER BY p.thing, p.rank, p.queued, p.seq`
 )
 
-type attemptsKey struct{ thing, job int64 }
-type rowKey struct{ thing, job, number int64 }
+type (
+	attemptsKey struct{ thing, job int64 }
+	rowKey      struct{ thing, job, number int64 }
+)
 
 func keyOf(e job.Execution) rowKey { return rowKey{e.ThingKey, e.JobKey, e.Number} }
 

@@ -124,8 +124,10 @@ func (c *changes) queueRows(b *pgx.Batch, p *pg) error {
 	var gone, come [6][]int64 // thing, rank, queued, seq, job, number
 	for _, key := range c.order {
 		was, is := c.first[key], c.last[key]
-		for i, v := range [...]int64{is.ThingKey, is.JobKey, is.Number, int64(is.Status), is.Version, millis(is.StartedAt), millis(is.LastUpdatedAt),
-			millis(is.InProgressDeadline), millis(is.StepDeadline), millis(is.Due()), is.LastEvent} {
+		for i, v := range [...]int64{
+			is.ThingKey, is.JobKey, is.Number, int64(is.Status), is.Version, millis(is.StartedAt), millis(is.LastUpdatedAt),
+			millis(is.InProgressDeadline), millis(is.StepDeadline), millis(is.Due()), is.LastEvent,
+		} {
 			ex[i] = append(ex[i], v)
 		}
 		d, err := details(is.Details)

@@ -90,8 +90,10 @@ func Run(t *testing.T, open func(t *testing.T) (reopen func() broker.SessionStor
 			name: "removing takes the named messages only, and of this session only",
 			groups: [][]broker.Change{
 				{
-					put, {Kind: broker.QueueAppend, ClientID: "c", Seq: 1, Message: msg("t", "1")},
-					{Kind: broker.QueueAppend, ClientID: "c", Seq: 2, Message: msg("t", "2")}, {Kind: broker.QueueAppend, ClientID: "c", Seq: 3, Message: msg("t", "3")},
+					put,
+					{Kind: broker.QueueAppend, ClientID: "c", Seq: 1, Message: msg("t", "1")},
+					{Kind: broker.QueueAppend, ClientID: "c", Seq: 2, Message: msg("t", "2")},
+					{Kind: broker.QueueAppend, ClientID: "c", Seq: 3, Message: msg("t", "3")},
 				},
 				{{Kind: broker.QueueRemove, ClientID: "c", Seqs: []int64{1, 3, 99}}, {Kind: broker.QueueRemove, ClientID: "nobody", Seqs: []int64{2}}},
 			},
@@ -108,8 +110,10 @@ func Run(t *testing.T, open func(t *testing.T) (reopen func() broker.SessionStor
 		{
 			name: "the last retained message of a topic is kept as it is, a deleted one is gone",
 			groups: [][]broker.Change{{
-				{Kind: broker.RetainedPut, Message: msg("a/b", "old")}, {Kind: broker.RetainedPut, Message: msg("gone", "x")},
-				{Kind: broker.RetainedPut, Message: full}, {Kind: broker.RetainedDelete, Message: &broker.Message{Topic: "gone"}},
+				{Kind: broker.RetainedPut, Message: msg("a/b", "old")},
+				{Kind: broker.RetainedPut, Message: msg("gone", "x")},
+				{Kind: broker.RetainedPut, Message: full},
+				{Kind: broker.RetainedDelete, Message: &broker.Message{Topic: "gone"}},
 				{Kind: broker.RetainedDelete, Message: &broker.Message{Topic: "never there"}},
 			}},
 			retained: []broker.Message{*full},

@@ -19,7 +19,7 @@ const (
 )
 
 func (s *Store) checkpoints(ctx context.Context) {
-	c, err := openConn(s.path, zs.OpenReadWrite|zs.OpenNoMutex)
+	c, err := openConn(s.path, zs.OpenReadWrite)
 	if err == nil {
 		defer c.close() //nolint:errcheck // it has nothing unwritten
 		err = c.script("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = " + s.sync + "; PRAGMA cache_size = -256")

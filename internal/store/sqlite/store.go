@@ -69,7 +69,7 @@ func Open(dir string, cfg store.Config, o Options) (*Store, error) {
 		return nil, err
 	}
 	for range readerCount {
-		c, err := openConn(s.path, zs.OpenReadOnly|zs.OpenNoMutex)
+		c, err := openConn(s.path, zs.OpenReadOnly)
 		if err == nil {
 			err = c.script(readerPragmas)
 		}
@@ -100,7 +100,7 @@ PRAGMA foreign_keys = OFF;`
 
 // connect opens the writing connection and brings the file to our format.
 func (s *Store) connect(o Options) (*conn, error) {
-	c, err := openConn(s.path, zs.OpenReadWrite|zs.OpenCreate|zs.OpenNoMutex)
+	c, err := openConn(s.path, zs.OpenReadWrite|zs.OpenCreate)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.path, err)
 	}

@@ -275,6 +275,9 @@ func membership(t *testing.T, w *world) {
 	}
 	w.view(func(tx store.Tx) error {
 		groups, next, err := tx.GroupsOfThing(keys[0], store.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
 		if len(groups) != 1 || groups[0].Name != "also" || next == "" {
 			t.Errorf("the first group of c: %v, %q", groups, next)
 		}

@@ -55,50 +55,66 @@ func TestRepliesAreWrittenAsAWSWritesThem(t *testing.T) {
 	}{
 		"get/accepted: both lists, token before time (2.4, 3.1)": {
 			(&jobsdata.GetPendingJobExecutionsOutput{InProgressJobs: inProgress, QueuedJobs: waiting}).Append, mqtt,
-			`{"clientToken":"a\"1","timestamp":1760000100,"inProgressJobs":` + inProgressJSON + `,"queuedJobs":` + waitingJSON + `}`},
+			`{"clientToken":"a\"1","timestamp":1760000100,"inProgressJobs":` + inProgressJSON + `,"queuedJobs":` + waitingJSON + `}`,
+		},
 		"get/accepted: empty lists are there (3.1)": {
-			(&jobsdata.GetPendingJobExecutionsOutput{}).Append, bare, `{"timestamp":1760000100,"inProgressJobs":[],"queuedJobs":[]}`},
+			(&jobsdata.GetPendingJobExecutionsOutput{}).Append, bare, `{"timestamp":1760000100,"inProgressJobs":[],"queuedJobs":[]}`,
+		},
 		"GetPendingJobExecutions over HTTPS: the two keys only (3.1)": {
-			(&jobsdata.GetPendingJobExecutionsOutput{}).Append, https, `{"inProgressJobs":[],"queuedJobs":[]}`},
+			(&jobsdata.GetPendingJobExecutionsOutput{}).Append, https, `{"inProgressJobs":[],"queuedJobs":[]}`,
+		},
 		"start-next/accepted: keys of 2.1, the document embedded": {
 			(&jobsdata.StartNextPendingJobExecutionOutput{Execution: &started}).Append, mqtt,
 			`{"clientToken":"a\"1","timestamp":1760000100,"execution":{"jobId":"fw-7","thingName":"pump:7","status":"IN_PROGRESS",` +
 				`"statusDetails":{"step":"be\"gin\n","z":"1"},"queuedAt":1760000000,"startedAt":1760000142,"lastUpdatedAt":1760000142,` +
-				`"versionNumber":2,"executionNumber":1,"approximateSecondsBeforeTimedOut":599,"jobDocument":{"op":"flash"}}}`},
+				`"versionNumber":2,"executionNumber":1,"approximateSecondsBeforeTimedOut":599,"jobDocument":{"op":"flash"}}}`,
+		},
 		"the captured form without thingName (11 row 16)": {
 			(&jobsdata.DescribeJobExecutionOutput{Execution: &queued}).Append, captured,
 			`{"timestamp":1760000100,"execution":{"jobId":"cfg-3","status":"QUEUED","queuedAt":1760000050,"lastUpdatedAt":1760000050,` +
-				`"versionNumber":1,"executionNumber":1,"jobDocument":[1]}}`},
+				`"versionNumber":1,"executionNumber":1,"jobDocument":[1]}}`,
+		},
 		"DescribeJobExecution over HTTPS: thingName, the document a string (2.1)": {
 			(&jobsdata.DescribeJobExecutionOutput{Execution: &started}).Append,
 			jobsdata.Form{Protocol: jobsdata.HTTPS, OmitThingName: true},
 			`{"execution":{"jobId":"fw-7","thingName":"pump:7","status":"IN_PROGRESS","statusDetails":{"step":"be\"gin\n","z":"1"},` +
 				`"queuedAt":1760000000,"startedAt":1760000142,"lastUpdatedAt":1760000142,"versionNumber":2,"executionNumber":1,` +
-				`"approximateSecondsBeforeTimedOut":599,"jobDocument":"{\"op\":\"flash\"}"}}`},
+				`"approximateSecondsBeforeTimedOut":599,"jobDocument":"{\"op\":\"flash\"}"}}`,
+		},
 		"an empty queue has no execution key (0.3)": {
-			(&jobsdata.DescribeJobExecutionOutput{}).Append, bare, `{"timestamp":1760000100}`},
+			(&jobsdata.DescribeJobExecutionOutput{}).Append, bare, `{"timestamp":1760000100}`,
+		},
 		"an empty queue over HTTPS is {} (3.2)": {
-			(&jobsdata.StartNextPendingJobExecutionOutput{}).Append, https, `{}`},
+			(&jobsdata.StartNextPendingJobExecutionOutput{}).Append, https, `{}`,
+		},
 		"update/accepted is the time alone (0.10)": {
-			(&jobsdata.UpdateJobExecutionOutput{}).Append, bare, `{"timestamp":1760000100}`},
+			(&jobsdata.UpdateJobExecutionOutput{}).Append, bare, `{"timestamp":1760000100}`,
+		},
 		"update/accepted with both flags (3.4)": {
 			(&jobsdata.UpdateJobExecutionOutput{ExecutionState: &state, JobDocument: []byte(`{"op":"flash"}`)}).Append, mqtt,
-			`{"clientToken":"a\"1","timestamp":1760000100,"executionState":{"status":"IN_PROGRESS","statusDetails":{"pct":"40"},"versionNumber":3},"jobDocument":{"op":"flash"}}`},
+			`{"clientToken":"a\"1","timestamp":1760000100,"executionState":{"status":"IN_PROGRESS","statusDetails":{"pct":"40"},"versionNumber":3},"jobDocument":{"op":"flash"}}`,
+		},
 		"UpdateJobExecution over HTTPS (3.4)": {
-			(&jobsdata.UpdateJobExecutionOutput{JobDocument: []byte(`{"op":"flash"}`)}).Append, https, `{"jobDocument":"{\"op\":\"flash\"}"}`},
+			(&jobsdata.UpdateJobExecutionOutput{JobDocument: []byte(`{"op":"flash"}`)}).Append, https, `{"jobDocument":"{\"op\":\"flash\"}"}`,
+		},
 		"notify (4.1)": {
 			(&jobsdata.JobExecutionsChanged{InProgress: inProgress, Queued: waiting}).Append, mqtt,
-			`{"timestamp":1760000100,"jobs":{"IN_PROGRESS":` + inProgressJSON + `,"QUEUED":` + waitingJSON + `}}`},
+			`{"timestamp":1760000100,"jobs":{"IN_PROGRESS":` + inProgressJSON + `,"QUEUED":` + waitingJSON + `}}`,
+		},
 		"notify leaves out a status without entries (0.4)": {
-			(&jobsdata.JobExecutionsChanged{Queued: waiting}).Append, bare, `{"timestamp":1760000100,"jobs":{"QUEUED":` + waitingJSON + `}}`},
+			(&jobsdata.JobExecutionsChanged{Queued: waiting}).Append, bare, `{"timestamp":1760000100,"jobs":{"QUEUED":` + waitingJSON + `}}`,
+		},
 		"notify of an empty queue (4.1)": {
-			(&jobsdata.JobExecutionsChanged{}).Append, bare, `{"timestamp":1760000100,"jobs":{}}`},
+			(&jobsdata.JobExecutionsChanged{}).Append, bare, `{"timestamp":1760000100,"jobs":{}}`,
+		},
 		"notify-next (4.2)": {
 			(&jobsdata.NextJobExecutionChanged{Execution: &queued}).Append, mqtt,
 			`{"timestamp":1760000100,"execution":{"jobId":"cfg-3","thingName":"pump:7","status":"QUEUED","queuedAt":1760000050,` +
-				`"lastUpdatedAt":1760000050,"versionNumber":1,"executionNumber":1,"jobDocument":[1]}}`},
+				`"lastUpdatedAt":1760000050,"versionNumber":1,"executionNumber":1,"jobDocument":[1]}}`,
+		},
 		"notify-next of an emptied queue (4.2)": {
-			(&jobsdata.NextJobExecutionChanged{}).Append, mqtt, `{"timestamp":1760000100}`},
+			(&jobsdata.NextJobExecutionChanged{}).Append, mqtt, `{"timestamp":1760000100}`,
+		},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -122,18 +138,27 @@ func TestRefusalsAreWrittenAsAWSWritesThem(t *testing.T) {
 		form jobsdata.Form
 		want string
 	}{
-		"rejected with executionState (5.1)": {mismatch, mqtt,
-			`{"code":"VersionMismatch","message":"Expected version 9 but found version 3","clientToken":"c3","timestamp":1760000500,"executionState":` + stateJSON + `}`},
-		"rejected without a token (5.1)": {job.Errorf(job.InvalidJSON, "no"), jobsdata.Form{Timestamp: at(1760000500)},
-			`{"code":"InvalidJson","message":"no","timestamp":1760000500}`},
+		"rejected with executionState (5.1)": {
+			mismatch, mqtt,
+			`{"code":"VersionMismatch","message":"Expected version 9 but found version 3","clientToken":"c3","timestamp":1760000500,"executionState":` + stateJSON + `}`,
+		},
+		"rejected without a token (5.1)": {
+			job.Errorf(job.InvalidJSON, "no"),
+			jobsdata.Form{Timestamp: at(1760000500)},
+			`{"code":"InvalidJson","message":"no","timestamp":1760000500}`,
+		},
 		"executionState only with its two codes (5.1)": {
 			job.Errorf(job.NotFound, "no").With(job.ExecutionState{Status: job.InProgress, Version: 3}), mqtt,
-			`{"code":"ResourceNotFound","message":"no","clientToken":"c3","timestamp":1760000500}`},
-		"409 over HTTPS tells the two apart (11 row 18)": {mismatch, https,
-			`{"code":"VersionMismatch","message":"Expected version 9 but found version 3","executionState":` + stateJSON + `}`},
+			`{"code":"ResourceNotFound","message":"no","clientToken":"c3","timestamp":1760000500}`,
+		},
+		"409 over HTTPS tells the two apart (11 row 18)": {
+			mismatch, https,
+			`{"code":"VersionMismatch","message":"Expected version 9 but found version 3","executionState":` + stateJSON + `}`,
+		},
 		"409 of a transition over HTTPS (11 row 18)": {
 			job.Errorf(job.InvalidStateTransition, "no").With(job.ExecutionState{Status: job.Canceled, Version: 3}), https,
-			`{"code":"InvalidStateTransition","message":"no","executionState":{"status":"CANCELED","versionNumber":3}}`},
+			`{"code":"InvalidStateTransition","message":"no","executionState":{"status":"CANCELED","versionNumber":3}}`,
+		},
 		"any other error over HTTPS is its message (5.4)": {job.Errorf(job.TerminalStateReached, "no"), https, `{"message":"no"}`},
 	}
 	for name, r := range rows {
@@ -160,8 +185,10 @@ func FuzzAppend(f *testing.F) {
 			t.Skip("the door lets no such document in, nor a key twice")
 		}
 		seconds %= 1 << 40
-		e := jobsdata.JobExecution{JobID: "j", ThingName: "t", Status: job.Failed, StatusDetails: job.Details{name: value, "other": "x"},
-			QueuedAt: time.Unix(seconds, 0), LastUpdatedAt: time.Unix(seconds, 0), VersionNumber: 1, ExecutionNumber: 1, JobDocument: []byte(document)}
+		e := jobsdata.JobExecution{
+			JobID: "j", ThingName: "t", Status: job.Failed, StatusDetails: job.Details{name: value, "other": "x"},
+			QueuedAt: time.Unix(seconds, 0), LastUpdatedAt: time.Unix(seconds, 0), VersionNumber: 1, ExecutionNumber: 1, JobDocument: []byte(document),
+		}
 		form := jobsdata.Form{ClientToken: &token, Timestamp: time.Unix(seconds, 0)}
 		if !overMQTT {
 			form.Protocol = jobsdata.HTTPS
