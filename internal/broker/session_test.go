@@ -78,7 +78,7 @@ func TestACleanStartEndsTheStoredSession(t *testing.T) {
 		if !w.b.HasPersistentAudience("t") {
 			w.t.Fatal("the offline session is no audience")
 		}
-		c = w.dial(v).hello("c").expect("CONNACK false 00*")
+		c := w.dial(v).hello("c").expect("CONNACK false 00*")
 		w.b.Publish(broker.Message{Topic: "t", QoS: 1}, nil)
 		c.silent().bye().expect("CLOSED")
 		w.dial(v).hello("c", lasting(v)).expect("CONNACK false 00*")
