@@ -211,7 +211,7 @@ func TestASnapshotExaminesNoMoreRowsForALongPast(t *testing.T) {
 		{Job: "ended", Number: 7, Queue: store.WholeQueue},
 	} {
 		old, fresh := cost("old", k), cost("new", k)
-		if fresh == 0 || old > fresh {
+		if fresh == 0 || old > fresh+5 { // another place in the tree, not another row
 			t.Errorf("%+v: %d instructions with 10,000 ended executions, %d with 10", k, old, fresh)
 		}
 	}

@@ -167,12 +167,21 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 
 func (t *tx) DropJob(key int64) error {
 	var id job.ID
-	err := t.one("DELETE FROM job WHERE key = ? RETURNING id", []any{key}, func(r *row) error { id = job.ID(r.text(0)); return nil })
+	var rest jobRest
+	err := t.one("DELETE FROM job WHERE key = ? RETURNING id, rest", []any{key}, func(r *row) error {
+		id = job.ID(r.text(0))
+		return decode(r.text(1), &rest)
+	})
 	if err != nil {
 		return err
 	}
 	t.forgetJob(key, id)
-	for _, table := range []string{"document", "tally", "job_due", "expansion", "job_target"} {
+	for _, target := range rest.Targets {
+		if _, err := t.c.exec("DELETE FROM job_target WHERE target = ? AND job = ?", target, key); err != nil {
+			return err
+		}
+	}
+	for _, table := range []string{"document", "tally", "job_due", "expansion"} {
 		if _, err := t.c.exec("DELETE FROM "+table+" WHERE job = ?", key); err != nil {
 			return err
 		}

@@ -76,8 +76,9 @@ func NewWorkload(t testing.TB, open Open, place string, seed uint64) *Workload {
 	return &Workload{w, rand.New(rand.NewPCG(seed, seed))}
 }
 
-// Step makes a change; when it returns the change has been acknowledged.
-func (l *Workload) Step() { l.w.Helper(); l.w.step(l.rng.IntN) }
+// Step makes a change, one commit at most; when it returns the change has been
+// acknowledged.
+func (l *Workload) Step() { l.w.Helper(); l.w.change(l.rng.IntN) }
 
 // Dump is all that the store holds.
 func (l *Workload) Dump() string { l.w.Helper(); return l.w.dump() }

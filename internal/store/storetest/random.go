@@ -55,9 +55,24 @@ func (closed) Close() error { return nil }
 // gives a number below n.
 func (w *world) step(choose func(n int) int) {
 	w.Helper()
+	if choose(12) > 0 {
+		w.change(choose)
+		return
+	}
+	w.together(func(submit func(store.Keys, store.Decide, func(store.Commit, error))) {
+		for range 2 + choose(8) {
+			keys, decide := w.randomDecision(choose, registry.Name(fmt.Sprintf("thing-%d", choose(4))))
+			submit(keys, decide, func(_ store.Commit, err error) { w.tolerate(err) })
+		}
+	})
+}
+
+// change makes one change: one commit at most.
+func (w *world) change(choose func(n int) int) {
+	w.Helper()
 	thing := registry.Name(fmt.Sprintf("thing-%d", choose(4)))
 	id := job.ID(fmt.Sprintf("job-%d", choose(3)))
-	switch choose(12) {
+	switch choose(11) {
 	case 0:
 		w.toggleThing(thing, choose(4) == 0)
 	case 1:
@@ -66,13 +81,6 @@ func (w *world) step(choose func(n int) int) {
 		w.tryEnqueue(id, thing)
 	case 4:
 		w.advance(time.Duration(choose(90)) * time.Second)
-	case 5:
-		w.together(func(submit func(store.Keys, store.Decide, func(store.Commit, error))) {
-			for range 2 + choose(8) {
-				keys, decide := w.randomDecision(choose, registry.Name(fmt.Sprintf("thing-%d", choose(4))))
-				submit(keys, decide, func(_ store.Commit, err error) { w.tolerate(err) })
-			}
-		})
 	default:
 		keys, decide := w.randomDecision(choose, thing)
 		_, err := w.Transact(ctx, keys, decide)
