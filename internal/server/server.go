@@ -219,7 +219,7 @@ func (s *Server) open(context.Context) error {
 		s.serveHTTP("admin", ln, s.admin(), nil)
 	}
 	if ln := s.doors.http; ln != nil {
-		s.serveHTTP("http", ln, s.public(), nil)
+		s.serveHTTP("http", rest.Listener(ln), s.public(), nil)
 	}
 	if ln := s.doors.https; ln != nil {
 		s.openHTTPS(ln, s.public())

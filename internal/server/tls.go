@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/auth"
+	"github.com/drover-iot/drover/internal/rest"
 )
 
 // handshakeTimeout is how long a peer may take to prove who it is.
@@ -126,10 +127,11 @@ func (s *Server) openHTTPS(ln net.Listener, h http.Handler) {
 		switch conn.ConnectionState().NegotiatedProtocol {
 		case auth.ALPNMQTT:
 			s.attachDevice(conn)
-		case auth.ALPNHTTP:
-			pass.give(deviceHTTP{conn})
-		default:
+		case "h2":
 			pass.give(conn)
+		default:
+			state := conn.ConnectionState()
+			pass.give(hiddenTLS{rest.Conn(conn), &state})
 		}
 	})
 }
@@ -162,17 +164,20 @@ func (h *handover) Accept() (net.Conn, error) {
 func (h *handover) Close() error   { h.once.Do(func() { close(h.closed) }); return nil }
 func (h *handover) Addr() net.Addr { return h.addr }
 
-// deviceHTTP hides from net/http that a connection is TLS: it would look for the
-// name ALPNHTTP among its protocols and close, though HTTP/1.1 is what is spoken.
-type deviceHTTP struct{ *tls.Conn }
+// hiddenTLS hides from net/http that an HTTP/1.1 connection is TLS. It would look
+// for the name ALPNHTTP among its protocols and close, and it must not see past
+// rest.Conn, which puts its own answers into AWS's form.
+type hiddenTLS struct {
+	net.Conn
+	state *tls.ConnectionState
+}
 
 type tlsKey struct{}
 
-// rememberTLS keeps the state that deviceHTTP hides.
+// rememberTLS keeps the state that hiddenTLS hides.
 func rememberTLS(ctx context.Context, nc net.Conn) context.Context {
-	if d, ok := nc.(deviceHTTP); ok {
-		state := d.ConnectionState()
-		return context.WithValue(ctx, tlsKey{}, &state)
+	if h, ok := nc.(hiddenTLS); ok {
+		return context.WithValue(ctx, tlsKey{}, h.state)
 	}
 	return ctx
 }

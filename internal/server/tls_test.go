@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -182,4 +183,44 @@ func TestAClientThatNeverShakesHandsDoesNotKeepTheServer(t *testing.T) {
 		}
 	}
 	end(t, s)
+}
+
+// TestWhatIsNotHTTPIsAnsweredInAWSForm sends both HTTP doors requests that
+// net/http refuses by itself, in text, before any handler sees them.
+func TestWhatIsNotHTTPIsAnsweredInAWSForm(t *testing.T) {
+	dev, serve := begin(t, devConfig()), begin(t, serveConfig(t))
+	doors := map[string]func() (net.Conn, error){
+		"plaintext": func() (net.Conn, error) { return net.Dial("tcp", dev.addrs.HTTP) },
+		"TLS":       func() (net.Conn, error) { return tls.Dial("tcp", serve.addrs.HTTPS, trust(t, serve)) },
+	}
+	for name, dial := range doors {
+		for _, request := range []string{
+			"GET /things/%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /jobs HTTP/1.1\r\n\r\n",
+			"nonsense\r\n\r\n",
+		} {
+			t.Run(name+" "+request[:8], func(t *testing.T) {
+				nc, err := dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer nc.Close()
+				if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.WriteString(nc, request); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if resp.StatusCode != http.StatusBadRequest || resp.Header.Get("Content-Type") != "application/json" ||
+					resp.Header.Get("X-Amzn-Errortype") == "" || resp.Header.Get("X-Amzn-Requestid") == "" {
+					t.Errorf("answered %s with %v", resp.Status, resp.Header)
+				}
+			})
+		}
+	}
 }
