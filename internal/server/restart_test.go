@@ -56,10 +56,15 @@ func TestWhatNoSessionWasGivenIsToldAfterARestart(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the session heard nothing")
 	}
-	if n := effects(t, s.store); n != 0 {
+	device.Disconnect(100)
+	end(t, s) // what the broker has handed to the store is on disk then
+	st = openStore(t, cfg.Data)
+	if n := effects(t, st); n != 0 {
 		t.Errorf("%d effects are left, want none", n)
 	}
-	device.Disconnect(100)
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if len(heard) > 0 {
 		t.Errorf("heard once more: %s", (<-heard).Payload())
 	}
