@@ -118,13 +118,15 @@ func (s *summary) count(name string, t *test) {
 }
 
 // endPackage blames a failed package for the tests that never ended, and for
-// itself when no test explains it: a build that failed, a panic in TestMain.
+// itself when no test explains it: a build that failed, a panic in TestMain. What
+// the package said by itself, such as the trace of a panic, is shown once.
 func (s *summary) endPackage(e event, p *test) {
 	explained := false
 	for key, t := range s.tests {
 		if pkg, name, _ := strings.Cut(key, " "); pkg == e.Package && name != "" {
-			if t.outcome == "" && e.Action == "fail" {
+			if t.outcome == "" && !t.parent && e.Action == "fail" {
 				s.fail(key+" (did not end)", strings.Join(append(t.output, p.output...), ""))
+				p.output = nil
 				explained = true
 			}
 			explained = explained || t.outcome == "fail"

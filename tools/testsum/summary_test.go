@@ -33,6 +33,12 @@ func TestTheLastLineCountsTheTestsThatDidTheWork(t *testing.T) {
 		), "1 passed, 1 failed, 0 skipped", false},
 		{"a package that does not build is a failure", stream([3]string{"fail"}), "0 passed, 1 failed, 0 skipped", false},
 		{"a test that never ended is a failure", stream([3]string{"run", "TestA"}, [3]string{"fail"}), "0 passed, 1 failed, 0 skipped", false},
+		{"a parent of tests that never ended is not counted beside them", stream(
+			[3]string{"run", "TestA"}, [3]string{"run", "TestA/x"}, [3]string{"fail"},
+		), "0 passed, 1 failed, 0 skipped", false},
+		{"a parent that never ended after its subtests did is a failure", stream(
+			[3]string{"run", "TestA"}, [3]string{"run", "TestA/x"}, [3]string{"pass", "TestA/x"}, [3]string{"fail"},
+		), "1 passed, 1 failed, 0 skipped", false},
 		{"a stream that is cut off is a failure", stream([3]string{"run", "TestA"}), "0 passed, 1 failed, 0 skipped", false},
 		{"a package without tests is neither", stream([3]string{"skip"}), "0 passed, 0 failed, 0 skipped", false},
 	} {
