@@ -100,6 +100,11 @@ func (in *inbound) tryWrite(p []byte) (int, error) {
 	return in.raw.tryWrite(p)
 }
 
+// flushHere is to how many connections a reader writes by itself. One that speaks
+// to many (a service behind the broker) goes on reading instead, for each write
+// costs more than the message did.
+const flushHere = 4
+
 // run is the connection's goroutine.
 func (c *Conn) run() {
 	for !c.dying.Load() {
@@ -112,7 +117,11 @@ func (c *Conn) run() {
 		c.keep(c.consume(bt, data))
 		c.busy.Store(false)
 		c.flush()
-		bt.flush()
+		if len(bt.dirty) > flushHere {
+			bt.flushSoon()
+		} else {
+			bt.flush()
+		}
 		putBatch(bt)
 	}
 	c.end()

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -264,10 +265,8 @@ func (f *flights) nextID() uint16 {
 }
 
 func (f *flights) push(id uint16, e entry) {
-	if f.n == 0 {
-		f.list, f.head = f.list[:0], 0
-	} else if len(f.list) == cap(f.list) && f.head > len(f.list)/2 {
-		f.list = f.list[:copy(f.list, f.list[f.head:])]
+	if len(f.list) == cap(f.list) && len(f.list) >= 2*f.n { // mostly acknowledged: no need to grow
+		f.list = slices.DeleteFunc(f.list, func(x flight) bool { return x.id == 0 })
 		f.head = 0
 	}
 	f.list = append(f.list, flight{id, f.sent, e})

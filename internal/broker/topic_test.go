@@ -195,6 +195,9 @@ func TestPacketIdsSkipThoseInFlightAfterAWholeRound(t *testing.T) {
 			t.Fatalf("id %d is not in flight", id)
 		}
 	}
+	if len(f.list) > 8 {
+		t.Errorf("2 messages in flight hold %d places", len(f.list))
+	}
 	for _, want := range []uint16{3, 4} {
 		id := f.nextID()
 		if f.push(id, entry{}); id != want {

@@ -219,7 +219,7 @@ func TestASlowReaderGetsEveryQoS1MessageInOrder(t *testing.T) {
 	transports(t, func(t *testing.T, server, client *tls.Config) {
 		b, addr := listen(t, broker.Config{Limits: broker.Limits{SessionBytes: 64 << 20}}, server)
 		c := dial(t, addr, client, packet.V311, "c").expect("CONNACK false 00").send(subscribe(packet.V311, 1, "t")).expect("SUBACK #1 01")
-		const n = 400
+		const n = 150
 		pad := strings.Repeat(".", 100<<10)
 		for i := range n {
 			b.Publish(broker.Message{Topic: "t", Payload: fmt.Append(nil, i, pad), QoS: 1}, nil)
