@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -53,6 +54,20 @@ func (bt *batch) touch(c *Conn) {
 func (bt *batch) flush() {
 	for i, c := range bt.dirty {
 		if !c.busy.Load() {
+			c.flush()
+		}
+		bt.dirty[i] = nil
+	}
+	bt.dirty = bt.dirty[:0]
+}
+
+// flushOthers is flush, but for the reader's own connection. That one is written
+// to when whoever else is ready to run has run: where there is much to do, what
+// they have for it goes out in the same write as its acknowledgements, and where
+// there is not, nothing is waited for.
+func (bt *batch) flushOthers(own *Conn) {
+	for i, c := range bt.dirty {
+		if c != own {
 			c.flush()
 		}
 		bt.dirty[i] = nil
@@ -115,14 +130,15 @@ func (c *Conn) run() {
 		}
 		c.busy.Store(true)
 		c.keep(c.consume(bt, data))
-		c.busy.Store(false)
-		c.flush()
 		if len(bt.dirty) > flushHere {
 			bt.flushSoon()
 		} else {
-			bt.flush()
+			bt.flushOthers(c)
 		}
 		putBatch(bt)
+		runtime.Gosched() // see flushOthers
+		c.busy.Store(false)
+		c.flush()
 	}
 	c.end()
 }
