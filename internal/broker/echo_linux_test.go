@@ -118,6 +118,9 @@ type server struct {
 }
 
 func startServer(tb testing.TB, mode string) *server {
+	if mode == "mosquitto" {
+		return startMosquitto(tb)
+	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serverEnv+"="+mode)
 	cmd.Stderr = os.Stderr
@@ -139,6 +142,36 @@ func startServer(tb testing.TB, mode string) *server {
 	s := &server{strings.TrimSpace(addr), cmd, in}
 	tb.Cleanup(func() { s.in.Close(); s.cmd.Wait() })
 	return s
+}
+
+// startMosquitto runs the broker that the figures are compared with, in its
+// default configuration; where it is not installed, the row is skipped.
+func startMosquitto(tb testing.TB) *server {
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		path = "/usr/sbin/mosquitto"
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(path, "-p", port)
+	if err := cmd.Start(); err != nil {
+		tb.Skip("mosquitto is not installed: ", err)
+	}
+	tb.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	for range 500 {
+		if nc, err := net.Dial("tcp", addr); err == nil {
+			nc.Close()
+			return &server{addr, cmd, io.NopCloser(nil)}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Fatal("mosquitto does not listen")
+	return nil
 }
 
 // cpu is the server's user and system time.
@@ -361,10 +394,11 @@ func BenchmarkEcho(b *testing.B) {
 		{"reply/qos1/1000", "reply", 1000, 1, true},
 		{"reply/unsubscribed/500", "reply", 500, 1, false},
 		{"bare/500", "bare", 500, 1, false},
+		{"mosquitto/qos1/500", "mosquitto", 500, 1, true},
 	} {
 		b.Run(row.name, func(b *testing.B) {
 			s := startServer(b, row.mode)
-			if row.mode == "forward" {
+			if row.mode == "forward" || row.mode == "mosquitto" {
 				r := s.open(b, "responder", "req/+", packet.Options(row.qos))
 				defer r.Close()
 				go respond(r)
