@@ -186,6 +186,25 @@ func (s *server) cpu(tb testing.TB) time.Duration {
 	return time.Duration(u+k) * 10 * time.Millisecond
 }
 
+// calls is how often the server called read and write.
+func (s *server) calls(tb testing.TB) (reads, writes float64) {
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", s.cmd.Process.Pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for line := range strings.Lines(string(io)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		n, _ := strconv.ParseFloat(value, 64)
+		switch name {
+		case "syscr":
+			reads = n
+		case "syscw":
+			writes = n
+		}
+	}
+	return reads, writes
+}
+
 func (s *server) rss(tb testing.TB) int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -406,11 +425,15 @@ func BenchmarkEcho(b *testing.B) {
 			g := newGenerator(b, s, row.conns, row.qos, row.filter)
 			g.run(b, 20_000)
 			before := s.cpu(b)
+			reads, writes := s.calls(b)
 			b.ResetTimer()
 			g.run(b, b.N)
 			b.StopTimer()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
 			b.ReportMetric(float64((s.cpu(b)-before).Microseconds())/float64(b.N), "server-µs/req")
+			r, w := s.calls(b)
+			b.ReportMetric((r-reads)/float64(b.N), "reads/req")
+			b.ReportMetric((w-writes)/float64(b.N), "writes/req")
 		})
 	}
 }
