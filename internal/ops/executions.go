@@ -44,12 +44,10 @@ func (c *Control) DescribeJobExecution(ctx context.Context, _ Caller, in *iot.De
 		JobID: e.JobID, Status: e.Status, ThingARN: c.thingARN(in.ThingName),
 		QueuedAt: e.QueuedAt, StartedAt: e.StartedAt, LastUpdatedAt: e.LastUpdatedAt,
 		ExecutionNumber: e.Number, VersionNumber: e.Version,
+		ForceCanceled: &e.ForceCanceled, StatusDetails: &iot.JobExecutionStatusDetails{DetailsMap: e.Details},
 	}
-	if e.Status == job.Canceled {
-		out.ForceCanceled = &e.ForceCanceled
-	}
-	if len(e.Details) > 0 {
-		out.StatusDetails = &iot.JobExecutionStatusDetails{DetailsMap: e.Details}
+	if out.StatusDetails.DetailsMap == nil {
+		out.StatusDetails.DetailsMap = job.Details{} // both members are always there
 	}
 	if left, ok := e.SecondsBeforeTimedOut(now); ok {
 		out.ApproximateSecondsBeforeTimedOut = &left

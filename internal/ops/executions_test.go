@@ -21,7 +21,7 @@ func TestDescribingAnExecutionOnTheControlPlane(t *testing.T) {
 	}))
 	p.queue("fw", "pump")
 	if e := p.describe("fw", "pump"); e.Status != job.Queued || e.VersionNumber != 1 || e.ExecutionNumber != 1 || e.ThingARN != arns+"thing/pump" ||
-		!e.QueuedAt.Equal(p.now()) || !e.StartedAt.IsZero() || e.StatusDetails != nil || e.ApproximateSecondsBeforeTimedOut != nil || e.ForceCanceled != nil {
+		!e.QueuedAt.Equal(p.now()) || !e.StartedAt.IsZero() || len(e.StatusDetails.DetailsMap) != 0 || e.ApproximateSecondsBeforeTimedOut != nil || e.ForceCanceled == nil || *e.ForceCanceled {
 		t.Errorf("queued: %+v", e)
 	}
 	p.advance(time.Second)
