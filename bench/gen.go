@@ -27,6 +27,9 @@ type GenConfig struct {
 	Run       time.Duration
 	ServerPID int // its CPU time, or memory, is sampled around the measured part
 	OtherPID  int // likewise for the responder; 0 = none
+	// LazyACK leaves half an answer to the kernel's delayed ACK, as clients do
+	// that give it no thought.
+	LazyACK bool
 }
 
 // Load is what a generator measured; it prints it as one line of JSON.

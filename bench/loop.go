@@ -90,6 +90,9 @@ func (g *gen) readable(c *conn) error {
 	if c.acked && c.replied {
 		return g.answered(c)
 	}
+	if g.cfg.LazyACK {
+		return nil
+	}
 	// Half an answer (a PUBACK alone) is acknowledged at once: a broker that
 	// leaves Nagle's algorithm on, as mosquitto does by default, would hold the
 	// other half for the 40 ms of a delayed ACK, and the figure would be the

@@ -61,34 +61,55 @@ func (s *suite) rates(ctx context.Context) error {
 			defer r.Kill()
 			responders = append(responders, r)
 		}
-		measured := []struct {
-			row  string
-			on   broker
-			mode Mode
-			with *process.Child
-		}{
-			{mosquittoEcho, m, Echo, responders[0]},
-			{droverEcho, f.broker, Echo, responders[1]},
-			{droverUpdate, f.broker, Update, nil},
-			{droverNext, f.broker, Next, nil},
+		judged := []measurement{
+			{row: mosquittoEcho, on: m, mode: Echo, with: responders[0]},
+			{row: droverEcho, on: f.broker, mode: Echo, with: responders[1]},
+			{row: droverUpdate, on: f.broker, mode: Update},
+			{row: droverNext, on: f.broker, mode: Next},
 		}
 		for run := range s.Runs {
-			for i := range measured {
-				x := measured[(run+i)%len(measured)]
-				cfg := GenConfig{Addr: x.on.addr, Mode: x.mode, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Run, ServerPID: x.on.PID()}
-				if x.with != nil {
-					cfg.OtherPID = x.with.PID()
+			for i := range judged {
+				if err := s.measure(ctx, judged[(run+i)%len(judged)], fmt.Sprintf("run %d of %d", run+1, s.Runs)); err != nil {
+					return err
 				}
-				load, err := runGenerator(ctx, s.self, cfg)
-				if err != nil {
-					return fmt.Errorf("%s: %w; the server's log ends:\n%s", x.row, err, x.on.Log())
-				}
-				say("run %d of %d: %-22s %7.0f/s  p50 %.2f ms  p99 %.2f ms  %.1f us/req", run+1, s.Runs, x.row, load.PerSecond, load.P50, load.P99, load.ServerCPU)
-				s.results.add(x.row, load)
+			}
+		}
+		for _, x := range []measurement{ // once, for the record
+			{row: mosquittoLazy, on: m, mode: Echo, with: responders[0], lazy: true},
+			{row: droverLazy, on: f.broker, mode: Echo, with: responders[1], lazy: true},
+		} {
+			if err := s.measure(ctx, x, "not judged"); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
+}
+
+// measurement is one row of the table of rates.
+type measurement struct {
+	row  string
+	on   broker
+	mode Mode
+	with *process.Child // the responder
+	lazy bool
+}
+
+func (s *suite) measure(ctx context.Context, x measurement, which string) error {
+	cfg := GenConfig{
+		Addr: x.on.addr, Mode: x.mode, Conns: s.Conns, Job: jobID, Warm: s.Warm, Run: s.Run,
+		ServerPID: x.on.PID(), LazyACK: x.lazy,
+	}
+	if x.with != nil {
+		cfg.OtherPID = x.with.PID()
+	}
+	load, err := runGenerator(ctx, s.self, cfg)
+	if err != nil {
+		return fmt.Errorf("%s: %w; the server's log ends:\n%s", x.row, err, x.on.Log())
+	}
+	say("%s: %-26s %7.0f/s  p50 %.2f ms  p99 %.2f ms  %.1f us/req", which, x.row, load.PerSecond, load.P50, load.P99, load.ServerCPU)
+	s.results.add(x.row, load)
+	return nil
 }
 
 // sustained measures updates without a pause, and how large the log grows.

@@ -16,6 +16,8 @@ const (
 	droverEcho    = "drover: echo"
 	droverUpdate  = "drover: durable update"
 	droverNext    = "drover: $next/get"
+	mosquittoLazy = "mosquitto: echo, lazy ACKs"
+	droverLazy    = "drover: echo, lazy ACKs"
 )
 
 // Results is everything a run of the suite measured.
@@ -193,7 +195,7 @@ func (r *Results) printRates(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "\nmedian of the runs\treq/s\t[min-max]\tp50 ms\tp99 ms\tserver us/req\tresponder us/req\n")
-	for _, row := range []string{mosquittoEcho, droverEcho, droverUpdate, droverNext} {
+	for _, row := range []string{mosquittoEcho, droverEcho, droverUpdate, droverNext, mosquittoLazy, droverLazy} {
 		runs := r.Rates[row]
 		if len(runs) == 0 {
 			continue
