@@ -9,6 +9,7 @@ import (
 
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/wire/iot"
 )
@@ -284,6 +285,15 @@ func TestWhoBeginsToListenWhileASliceCommitsIsTold(t *testing.T) {
 	if len(es) != 1 || es[0].Thing != "a" || !es[0].Notify || !es[0].Next || len(es[0].After.Pending) != 1 {
 		t.Errorf("told %+v, want the queue of a, once", es)
 	}
+
+	f.audience.live["a"] = false // the same once more, behind another
+	f.job("second", "thing/a")
+	f.settle()
+	f.flush()
+	es = f.heard.take()
+	if len(es) != 1 || !es[0].Notify || es[0].Next || len(es[0].After.Pending) != 2 {
+		t.Errorf("told %+v, want the queue of a, and no new head", es)
+	}
 }
 
 func TestAJobOnOfflineThingsRendersNothing(t *testing.T) {
@@ -298,5 +308,60 @@ func TestAJobOnOfflineThingsRendersNothing(t *testing.T) {
 	f.flush()
 	if es := f.heard.take(); len(es) != 0 {
 		t.Errorf("%d effects were handed over, and nobody listens", len(es))
+	}
+}
+
+func TestTheCountersHoldWhileAJobWithRetriesIsBeingDeleted(t *testing.T) {
+	f := newFleet(t)
+	n := slice/2 + 10 // two attempts of each: a slice ends between them
+	f.fill("line", n)
+	f.job("fw", "thinggroup/line")
+	f.settle()
+	for i := range n {
+		name := registry.Name(fmt.Sprintf("l%06d", i))
+		if err := f.report(string(name), "fw", job.Failed); err != nil {
+			t.Fatal(err)
+		}
+		err := f.store.Update(context.Background(), func(tx store.Tx) error {
+			snap, err := tx.Snapshot(store.Keys{Thing: name, Job: "fw", Queue: store.WholeQueue})
+			if err != nil {
+				return err
+			}
+			e := job.New(snap.ThingKey, snap.Queue.Named.JobKey, "fw", 2, f.dial.Now())
+			out := snap.Queue.Enqueue(job.Entry{Execution: e, Job: snap.Queue.Named.Job}, f.dial.Now())
+			return tx.Write(store.Changes{Moves: out.Moves, At: f.dial.Now()})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(f.control.DeleteJob(context.Background(), caller, &iot.DeleteJobInput{JobID: "fw", Force: true}))(t)
+	f.round()
+	if left := len(f.all("fw")); left != 2*n-slice {
+		t.Errorf("%d executions are left after a slice, want %d", left, 2*n-slice)
+	}
+	f.recount("fw")
+}
+
+func TestAForcedCancellationReachesWhatTheSweepHasPassed(t *testing.T) {
+	f := newFleet(t)
+	f.fill("line", slice+1)
+	f.job("fw", "thinggroup/line")
+	f.settle()
+	for i := range slice {
+		if err := f.report(fmt.Sprintf("l%06d", i), "fw", job.InProgress); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.settle()
+	f.cancel("fw", false)
+	f.round() // passes the running ones, which it leaves alone
+	_, err := f.control.CancelJobExecution(context.Background(), caller, &iot.CancelJobExecutionInput{JobID: "fw", ThingName: registry.Name(fmt.Sprintf("l%06d", slice))})
+	wantCode(t, err, job.InvalidStateTransition) // the request has swept it
+	f.dial.advance(time.Second)
+	f.cancel("fw", true)
+	f.settle()
+	if got := f.stored("fw"); got[job.Canceled] != slice+1 {
+		t.Errorf("stored: %v, want all CANCELED", got)
 	}
 }

@@ -25,6 +25,7 @@ var batches = []check{
 	{"a view sees all that was committed before it, and nothing that comes after", viewIsConsistent},
 	{"the queue is read as far as was asked for", queueNeeds},
 	{"a queue holds one more than a device may see", queueIsBounded},
+	{"a decision sees a job's flag as the last update left it", freshFlag},
 	{"a named execution comes with its neighbours", neighbours},
 	{"after Close nothing is accepted", afterClose},
 	{"what is submitted from many goroutines is done once each", manyGoroutines},
@@ -343,6 +344,37 @@ func queueIsBounded(t *testing.T, w *world) {
 	check(10, 11)
 	check(3, 4)
 	check(0, 12)
+}
+
+func freshFlag(t *testing.T, w *world) {
+	w.thing("pump")
+	j := w.job("fw", 0)
+	w.enqueue(j, "pump")
+	seen := func() (named, pending job.State) {
+		if _, err := w.Transact(ctx, store.Keys{Thing: "pump", Job: "fw", Queue: store.WholeQueue}, func(snap store.Snapshot) (store.Changes, error) {
+			named, pending = snap.Queue.Named.Job, snap.Queue.Pending[0].Job
+			return store.Changes{}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return named, pending
+	}
+	for _, move := range []func() error{
+		func() error { return nil },
+		func() (err error) { j, _, err = j.Cancel(false, "", "", w.now()); return err },
+		func() (err error) { j, _, err = j.Cancel(true, "", "", w.now()); return err },
+		func() (err error) { j, err = j.Delete(true, w.now()); return err },
+	} {
+		seen() // so that the engine could keep it in mind
+		w.advance(time.Second)
+		if err := move(); err != nil {
+			t.Fatal(err)
+		}
+		w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })
+		if named, pending := seen(); named != j.State || pending != j.State {
+			t.Errorf("the named one's job is %+v, the pending one's %+v, want %+v", named, pending, j.State)
+		}
+	}
 }
 
 func neighbours(t *testing.T, w *world) {
