@@ -2,7 +2,7 @@
 
 SHELL         := /bin/bash -o pipefail
 MODULES       := . e2e tools
-FUZZTIME      ?= 5s
+FUZZTIME      ?= 30000x
 CRASH_ROUNDS  ?= 20
 TESTFLAGS     ?=
 comma         := ,
@@ -37,7 +37,7 @@ race: bin/testsum ## the tests of the product under the race detector
 	@bin/testsum -modules . -- -race -short -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: fuzz
-fuzz: ## every Fuzz target for FUZZTIME each (default 5s)
+fuzz: ## every Fuzz target for FUZZTIME each (default 30000x: executions; 10m would be a time)
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
 .PHONY: crash
