@@ -31,7 +31,11 @@ const database = "drover.db"
 // at any byte, as a crash does, and opens what is left: it must be the store as
 // it was after some change, not before the last one acknowledged until then.
 func TestACrashBetweenAnyTwoWritesLosesNothingThatWasAcknowledged(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds, random := uint64(3), 120
+	if testing.Short() {
+		seeds, random = 1, 30
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -56,7 +60,7 @@ func TestACrashBetweenAnyTwoWritesLosesNothingThatWasAcknowledged(t *testing.T) 
 			}
 			cuts := slices.Clone(acknowledged)
 			rng := rand.New(rand.NewPCG(seed, 7))
-			for range 120 {
+			for range random {
 				cuts = append(cuts, acknowledged[0]+rng.IntN(len(log)-acknowledged[0]+1))
 			}
 			for _, cut := range cuts {
@@ -181,7 +185,11 @@ func TestKilledWhileManyReportNothingAcknowledgedIsLost(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	acknowledged := map[string]int64{}
-	for range 4 {
+	rounds := 4
+	if testing.Short() {
+		rounds = 2
+	}
+	for range rounds {
 		killAfter(t, dir, 200+rng.IntN(3000), acknowledged)
 		s := durable(t, dir, config)
 		storetest.CheckConsistent(t, s, time.Now(), 10)
