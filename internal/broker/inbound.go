@@ -68,6 +68,10 @@ func (c *Conn) publish(bt *batch, h packet.Header, body []byte) error {
 	}
 	if c.in.begun {
 		p.ID = 0 // the hook's Pending acknowledges
+		if !c.hasRoom() {
+			// Who does not read its answers is not asked for more requests.
+			c.rest(bt, c.hasRoom)
+		}
 	}
 	switch v {
 	case Forward:

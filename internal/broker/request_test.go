@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -137,6 +138,38 @@ func TestAHundredRequestsWaitAndNoMoreAreRead(t *testing.T) {
 			}
 		}
 		c.silent()
+	})
+}
+
+func TestWhoDoesNotReadItsAnswersIsNotAskedForMoreRequests(t *testing.T) {
+	play(t, func(w *world) {
+		w.stop()
+		w.cfg.Limits = broker.Limits{Outbound: 4 << 10, WriteTimeout: 5 * time.Second}
+		w.start()
+		asked := 0
+		w.hooks.publish = func(c *broker.Conn, m *broker.Message) broker.Verdict {
+			asked++
+			c.Begin().Reply(m.Topic+"/accepted", make([]byte, 1<<10))
+			return broker.Consumed
+		}
+		c, theirs := pipe(w, packet.AppendConnect(nil, &packet.Connect{Version: packet.V311, Clean: true, ClientID: "c", KeepAlive: 1200}))
+		defer theirs.Close()
+		defer c.Close()
+		go func() {
+			request := packet.AppendPublish(nil, packet.V311, "op", nil, 0, false, 0, nil)
+			for range 1000 {
+				if _, err := c.Write(request); err != nil {
+					return
+				}
+			}
+		}()
+		synctest.Wait()
+		if asked > 12 { // the queue holds four answers, a write under way as many
+			t.Errorf("%d requests were taken of a client that reads nothing", asked)
+		}
+		if _, err := io.CopyN(io.Discard, c, 1000<<10); err != nil { // it reads on, and no answer was lost
+			t.Errorf("after %d requests: %v", asked, err)
+		}
 	})
 }
 

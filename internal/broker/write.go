@@ -33,6 +33,13 @@ func (o *outbound) grab() *buffer {
 	return o.buf
 }
 
+// hasRoom says whether the connection's queue takes more messages.
+func (c *Conn) hasRoom() bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.len() < c.b.limits.Outbound
+}
+
 func (o *outbound) len() int {
 	if o.buf == nil {
 		return 0
@@ -150,7 +157,9 @@ func (c *Conn) written(err error) {
 	if starved {
 		o.starved = false
 	}
+	wake := o.wake
 	o.mu.Unlock()
+	kick(wake) // the reader may be waiting for room
 	if err != nil {
 		c.shut(ConnectionLost, 0)
 	} else if starved {
