@@ -34,7 +34,7 @@ func newBench(t *testing.T) *bench {
 	for _, err := range []error{
 		b.listen(),
 		b.things([]string{"pump-7"}),
-		b.createJob("fw-42", []string{"pump-7"}, `{"op":"flash"}`, 10),
+		b.createJob("fw-42", []string{"pump-7"}, `{"op":"flash"}`, 10, ""),
 		b.queued("fw-42", 1),
 		b.forget(),
 	} {
