@@ -167,7 +167,7 @@ func (s *Server) compose(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.gateway.Bind(s.broker, s.data)
+	s.gateway.Bind(s.broker, s.data, s.data)
 	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log})
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then

@@ -172,6 +172,17 @@ CREATE TABLE effect (
   namespace TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
+-- Device shadows; the classic one has no name. A deleted one (document NULL) is
+-- remembered for its version.
+CREATE TABLE shadow (
+  thing    INTEGER NOT NULL,
+  name     TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  changed  INTEGER NOT NULL,
+  document BLOB,
+  PRIMARY KEY (thing, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE session (
   client       TEXT PRIMARY KEY,
   expiry       INTEGER NOT NULL,          -- milliseconds
