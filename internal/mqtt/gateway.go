@@ -38,8 +38,9 @@ type Config struct {
 // The facts of a connection are its auth.Principal.
 type Gateway struct {
 	Config
-	data   Data
-	broker *broker.Broker
+	data    Data
+	shadows Shadows
+	broker  *broker.Broker
 }
 
 var _ broker.Hooks = (*Gateway)(nil)
@@ -49,16 +50,22 @@ var _ broker.Hooks = (*Gateway)(nil)
 func New(c Config) *Gateway { return &Gateway{Config: c} }
 
 // Bind completes the gateway.
-func (g *Gateway) Bind(b *broker.Broker, d Data) { g.broker, g.data = b, d }
+func (g *Gateway) Bind(b *broker.Broker, d Data, s Shadows) { g.broker, g.data, g.shadows = b, d, s }
 
 // Connect decides on a CONNECT: the policy's answer, also for the will. A will
-// on a reserved topic is refused, for no client may speak there unasked.
+// on a topic of another service is never heard, as AWS's shadow service ignores
+// one; on another reserved topic it is refused, for no client may speak there
+// unasked.
 func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 	who := principal(c)
 	if !g.Authorizer.Allow(who, auth.Connect, p.ClientID) {
 		return broker.Reason(notAuthorized)
 	}
 	if w := p.Will; w != nil {
+		if covers(w.Topic, services) && g.Authorizer.Allow(who, auth.Publish, w.Topic) {
+			p.Will = nil
+			return nil
+		}
 		if strings.HasPrefix(w.Topic, "$") || !g.Authorizer.Allow(who, auth.Publish, w.Topic) ||
 			w.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, w.Topic) {
 			return broker.Reason(notAuthorized)
@@ -84,10 +91,7 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	r := parse(topic)
 	switch r.op {
 	case notJobs:
-		if covers(topic, services) {
-			return broker.Drop
-		}
-		return broker.Refuse
+		return g.otherService(c, topic, m.Payload)
 	case answer:
 		return broker.Refuse
 	}

@@ -49,7 +49,7 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 			return err
 		}
 		j := job.NewJob(in.JobID, in.Targets, targets, pin, now)
-		j.Description, j.Actor = in.Description, by.Principal
+		j.Description, j.Actor, j.Namespace = in.Description, by.Principal, in.NamespaceID
 		j.Rollout = j.Rollout.Capped(c.RolloutDefault, c.RolloutMax)
 		if t := in.TimeoutConfig; t != nil {
 			j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
@@ -130,7 +130,7 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 		JobARN: c.jobARN(j.ID), JobID: j.ID, TargetSelection: j.Selection.String(), Status: j.Status,
 		ReasonCode: j.ReasonCode, Comment: j.Comment, Targets: j.Targets, Description: j.Description,
 		CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt,
-		IsConcurrent: j.Concurrent(tally),
+		IsConcurrent: j.Concurrent(tally), NamespaceID: j.Namespace,
 		JobProcessDetails: &iot.JobProcessDetails{
 			ProcessingTargets:        j.Processing(),
 			NumberOfCanceledThings:   tally.Things[job.Canceled],
@@ -156,12 +156,12 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 // its status is asked for (design.md decision 12). Errors: NotFound for a
 // group, InvalidRequest.
 func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput) (*iot.ListJobsOutput, error) {
-	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID)
+	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID, in.NamespaceID)
 	page, err := l.page(in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}
-	f := store.JobFilter{Status: in.Status}
+	f := store.JobFilter{Status: in.Status, Namespace: in.NamespaceID}
 	if in.TargetSelection != "" {
 		if f.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
 			return nil, err
@@ -261,6 +261,9 @@ func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInpu
 // (design.md decision 12). Errors: NotFound, InvalidStateTransition.
 func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInput) (*iot.DeleteJobOutput, error) {
 	_, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+		if in.NamespaceID != "" && in.NamespaceID != j.Namespace {
+			return j, false, noJob(in.JobID)()
+		}
 		j, err := j.Delete(in.Force, c.Now())
 		return j, err == nil, err
 	})

@@ -109,9 +109,9 @@ func (s *step) taken(j job.Job, m store.Member) (bool, error) {
 // hears what becomes of it.
 func (s *step) enqueue(j job.Job, m store.Member) error {
 	var q job.Queue
-	heard := s.heard(m.Name)
+	heard := s.heard(m.Name, j.Namespace)
 	if heard {
-		snap, err := s.tx.Snapshot(store.Keys{Thing: m.Name, Queue: store.WholeQueue})
+		snap, err := s.tx.Snapshot(store.Keys{Thing: m.Name, Queue: store.WholeQueue, Namespace: j.Namespace})
 		if err != nil {
 			return err
 		}

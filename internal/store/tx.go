@@ -34,8 +34,8 @@ type Registry interface {
 	Thing(registry.Name) (registry.Thing, error)
 	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
 	PutThing(*registry.Thing) error
-	// DeleteThing takes the thing, its memberships and its executions' place
-	// in the queue away; the name is free at once.
+	// DeleteThing takes the thing, its memberships, its shadows and its
+	// executions' place in the queue away; the name is free at once.
 	DeleteThing(key int64) error
 	// Things are ordered by name.
 	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)
@@ -111,12 +111,16 @@ type JobFilter struct {
 	Status    job.JobStatus
 	Selection job.Selection
 	Target    string
+	Namespace job.Namespace
 }
 
 // Executions are the rows of executions.
 type Executions interface {
 	// Snapshot is what Submit would show a decision.
 	Snapshot(Keys) (Snapshot, error)
+	// PendingNamespace is the first namespace in which the thing has stored
+	// pending rows; some is false when it has none at all.
+	PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error)
 	// Write applies what a decision has returned.
 	Write(Changes) error
 	// ExecutionsForJob are ordered by thing, then newest number first.
@@ -131,11 +135,13 @@ type Executions interface {
 }
 
 // ExecutionFilter narrows a list of executions. Status is compared with what
-// Effective makes of the row at Now; zero fields do not narrow.
+// Effective makes of the row at Now; zero fields do not narrow. Job and
+// Namespace are for ExecutionsForThing.
 type ExecutionFilter struct {
-	Status job.Status
-	Job    job.ID
-	Now    time.Time
+	Status    job.Status
+	Job       job.ID
+	Namespace job.Namespace
+	Now       time.Time
 }
 
 // Row is a listed execution: as stored, with the state of its job.
@@ -219,5 +225,6 @@ type Session struct {
 type EffectRow struct {
 	Row          int64
 	Thing        registry.Name
+	Namespace    job.Namespace
 	Notify, Next bool
 }

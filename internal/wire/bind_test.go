@@ -156,7 +156,7 @@ func TestBindRefuses(t *testing.T) {
 		"CONTINUOUS, later":                          {new(iot.CreateJobInput), job1, `{"targets":["a"],"targetSelection":"CONTINUOUS"}`, job.NotImplemented, "CreateJob: value 'CONTINUOUS' of 'targetSelection' (continuous jobs) is not implemented yet"},
 		"tags, later":                                {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                     {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
-		"namespaceId, later":                         {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "n"}, "", job.NotImplemented, "'namespaceId' (namespaces)"},
+		"a namespace with a colon":                   {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,6 @@ func TestEveryLaterMemberOfCreateJobIsRefusedByName(t *testing.T) {
 		"jobExecutionsRolloutConfig": `{"maximumPerMinute":1}`,
 		"abortConfig":                `{"criteriaList":[{"failureType":"ALL","action":"CANCEL","thresholdPercentage":1,"minNumberOfExecutedThings":1}]}`,
 		"tags":                       `[{"Key":"a"}]`,
-		"namespaceId":                `"n"`,
 		"jobTemplateArn":             `"arn:aws:iot:r::jobtemplate/x"`,
 		"jobExecutionsRetryConfig":   `{"criteriaList":[{"failureType":"ALL","numberOfRetries":0}]}`,
 		"documentParameters":         `{"a":"b"}`,

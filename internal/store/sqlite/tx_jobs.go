@@ -9,10 +9,10 @@ import (
 
 const jobColumns = `j.key, j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.selection,
  j.created, j.last_updated, j.completed, j.rest,
- x.done, x.pin, x.target, x.after_key, x.started, x.second, x.in_second, x.released`
+ x.done, x.pin, x.target, x.after_key, x.started, x.second, x.in_second, x.released, j.namespace`
 
 // jobWidth is how many columns jobColumns has.
-const jobWidth = 19
+const jobWidth = 20
 
 const tallyColumns = `t.queued, t.in_progress, t.succeeded, t.failed, t.timed_out, t.rejected, t.removed, t.canceled,
  t.finished_succeeded, t.finished_failed, t.finished_timed_out, t.finished_rejected`
@@ -36,7 +36,7 @@ func scanJob(r *row) (j job.Job, err error) {
 	j = job.Job{
 		State: job.State{
 			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
-			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5),
+			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5), Namespace: job.Namespace(r.text(19)),
 		},
 		Selection: job.Selection(r.int(6)),
 		CreatedAt: instant(r.int(7)), LastUpdatedAt: instant(r.int(8)), CompletedAt: instant(r.int(9)),
@@ -106,9 +106,9 @@ func (t *tx) PutJob(j *job.Job, document []byte) error {
 
 func (t *tx) insertJob(j *job.Job, rest string, document []byte) error {
 	_, err := t.c.exec(`INSERT INTO job (id, status, force_canceled, changed, in_progress_minutes, selection,
-		created, last_updated, completed, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		created, last_updated, completed, rest, namespace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		string(j.ID), int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, int64(j.Selection),
-		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest)
+		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, string(j.Namespace))
 	if err != nil {
 		return err
 	}
@@ -149,13 +149,14 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
 		args = append(args, f.Target)
 	}
-	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0))
+	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0 || f.Namespace != ""))
 	err = t.paged(sql, args, func(r *row) error {
 		j, err := scanJob(r)
 		if err != nil {
 			return err
 		}
-		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection)
+		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection) &&
+			(f.Namespace == "" || f.Namespace == j.Namespace)
 		keep, err := pg.take(cursor(j.Key), wanted)
 		if keep {
 			jobs = append(jobs, j)

@@ -18,10 +18,10 @@ const (
 	sqlMoveExecution = `UPDATE execution SET status=?, version=?, started=?, last_updated=?, in_progress_deadline=?, step_deadline=?,
  force_canceled=?, last_event=?, details=?, due=? WHERE thing=? AND job=? AND number=?`
 	sqlDeleteExecution = `DELETE FROM execution WHERE thing=? AND job=? AND number=?`
-	sqlInsertPending   = `INSERT INTO pending (thing, rank, queued, seq, job, number) VALUES (?,?,?,?,?,?)`
-	sqlDeletePending   = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=?`
+	sqlInsertPending   = `INSERT INTO pending (thing, rank, queued, seq, namespace, job, number) VALUES (?,?,?,?,?,?,?)`
+	sqlDeletePending   = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=? AND namespace=?`
 	sqlInsertEvent     = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
-	sqlInsertEffect    = `INSERT INTO effect (thing, notify, next) VALUES (?,?,?)`
+	sqlInsertEffect    = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
 )
 
 // Write applies what a decision returned: rows, history, counters, effects.
@@ -37,11 +37,17 @@ func (t *tx) Write(ch store.Changes) error {
 	for i := range ch.Effects {
 		e := &ch.Effects[i]
 		if e.Durable {
-			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next); err != nil {
+			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next, string(e.Namespace)); err != nil {
 				return err
 			}
 			e.Row = t.c.lastInsertRowID()
 		}
+	}
+	if ch.Shadow != nil {
+		if err := t.putShadow(ch.Shadow); err != nil {
+			return err
+		}
+		t.b.rows++
 	}
 	t.b.effects = append(t.b.effects, ch.Effects...)
 	t.b.rows += int64(len(ch.Moves))
@@ -75,7 +81,7 @@ func (t *tx) move(m *job.Move, ch store.Changes) error {
 	if err := t.putExecution(m, details); err != nil {
 		return err
 	}
-	if err := t.putPending(m.Before, m.After); err != nil {
+	if err := t.putPending(m.Before, m.After, m.Namespace); err != nil {
 		return err
 	}
 	if !m.Tally.Zero() {
@@ -153,7 +159,7 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 }
 
 // putPending keeps the queue table: a row for each stored pending execution.
-func (t *tx) putPending(before, after job.Execution) error {
+func (t *tx) putPending(before, after job.Execution, namespace job.Namespace) error {
 	was := before.Number != 0 && before.Status.Pending()
 	is := after.Number != 0 && after.Status.Pending()
 	if was == is && (!was || rank(before) == rank(after)) {
@@ -164,7 +170,7 @@ func (t *tx) putPending(before, after job.Execution) error {
 		if err != nil {
 			return err
 		}
-		bindPlace(s, before)
+		bindPlace(s, before, namespace)
 		if err := run(s); err != nil {
 			return err
 		}
@@ -176,17 +182,18 @@ func (t *tx) putPending(before, after job.Execution) error {
 	if err != nil {
 		return err
 	}
-	bindPlace(s, after)
-	s.BindInt64(5, after.JobKey)
-	s.BindInt64(6, after.Number)
+	bindPlace(s, after, namespace)
+	s.BindInt64(6, after.JobKey)
+	s.BindInt64(7, after.Number)
 	return run(s)
 }
 
-func bindPlace(s *zs.Stmt, e job.Execution) {
+func bindPlace(s *zs.Stmt, e job.Execution, namespace job.Namespace) {
 	s.BindInt64(1, e.ThingKey)
 	s.BindInt64(2, rank(e))
 	s.BindInt64(3, millis(e.QueuedAt))
 	s.BindInt64(4, e.Seq)
+	s.BindText(5, string(namespace))
 }
 
 func rank(e job.Execution) int64 {

@@ -21,7 +21,7 @@ type CreateJobInput struct {
 	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero" later:"abort"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
 	Tags                       []Tag                       `json:"tags,omitzero" later:"tags"`
-	NamespaceID                string                      `json:"namespaceId,omitzero" later:"namespaces"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero" later:"job templates"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero" later:"retry"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero" later:"managed templates"`
@@ -67,7 +67,7 @@ type Job struct {
 	CompletedAt                time.Time                   `json:"completedAt,omitzero"`
 	JobProcessDetails          *JobProcessDetails          `json:"jobProcessDetails,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
-	NamespaceID                string                      `json:"namespaceId,omitzero"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero"`
@@ -104,7 +104,7 @@ type ListJobsInput struct {
 	NextToken       string             `query:"nextToken"`
 	ThingGroupName  registry.GroupName `query:"thingGroupName"`
 	ThingGroupID    string             `query:"thingGroupId"`
-	NamespaceID     string             `query:"namespaceId" later:"namespaces"`
+	NamespaceID     job.Namespace      `query:"namespaceId"`
 }
 
 // ListJobsOutput is the reply of ListJobs.
@@ -154,9 +154,9 @@ type CancelJobOutput struct {
 
 // DeleteJobInput is the request of DeleteJob.
 type DeleteJobInput struct {
-	JobID       job.ID `uri:"jobId"`
-	Force       bool   `query:"force"`
-	NamespaceID string `query:"namespaceId" later:"namespaces"`
+	JobID       job.ID        `uri:"jobId"`
+	Force       bool          `query:"force"`
+	NamespaceID job.Namespace `query:"namespaceId"`
 }
 
 // DeleteJobOutput is the reply of DeleteJob; its body is empty.
