@@ -13,8 +13,8 @@ import (
 // all who must not lose it (design.md decision 14), or with an error. What a client
 // could not publish is refused, with the Reason that it would be given.
 func (b *Broker) PublishThen(m Message, done func(error)) {
-	if code := b.judge(&m); code != packet.Success {
-		done(Reason(code))
+	if err := b.Check(&m); err != nil {
+		done(err)
 		return
 	}
 	bt := getBatch()
@@ -33,7 +33,15 @@ func (b *Broker) Expiry(seconds int64) time.Time {
 	return b.clock.Now().Add(time.Duration(d) * time.Second)
 }
 
-// judge holds a message that no packet brought against what a packet could bring.
+// Check holds a message that no packet brought against what a packet could bring.
+// The error is the Reason that a client would be given.
+func (b *Broker) Check(m *Message) error {
+	if code := b.judge(m); code != packet.Success {
+		return Reason(code)
+	}
+	return nil
+}
+
 func (b *Broker) judge(m *Message) packet.Code {
 	props := b.wireProps(m)
 	for i := range props {
