@@ -19,6 +19,7 @@ type dev struct {
 	AdminAddr     string `help:"Health, version and profiles; closed if not set." placeholder:"HOST:PORT" group:"doors"`
 	AdvertiseHost string `help:"Host that DescribeEndpoint tells." default:"localhost" group:"doors"`
 	AutoThings    bool   `help:"Register a thing at its first request." group:"jobs"`
+	tlsFlags
 	jobFlags
 }
 
@@ -44,7 +45,8 @@ func (c *dev) Run(ctx context.Context, s cli.Streams) error {
 		AdvertiseHost: c.AdvertiseHost, Hosts: hosts(c.AdvertiseHost, c.MQTTSAddr, c.HTTPSAddr),
 		AutoThings: c.AutoThings,
 	}
-	c.apply(&cfg, s)
+	c.tlsFlags.apply(&cfg)
+	c.jobFlags.apply(&cfg, s)
 	return runServer(ctx, cfg, s, func(srv *server.Server) { c.tryIt(s, srv.Addrs()) })
 }
 

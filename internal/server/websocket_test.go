@@ -71,11 +71,19 @@ func (s *Server) keys() cli.Keys {
 // upgrade asks a door for a WebSocket; refused is what it was answered instead.
 func upgrade(t *testing.T, s *Server, query string, header http.Header, certs ...tls.Certificate) (c *websocket.Conn, refused *http.Response) {
 	t.Helper()
-	door, transport := "ws://"+s.addrs.HTTP, &http.Transport{}
+	var over *tls.Config
 	if s.addrs.HTTPS != "" {
+		over = trust(t, s)
+		over.Certificates = certs
+	}
+	return upgradeOver(t, s, over, query, header)
+}
+
+func upgradeOver(t *testing.T, s *Server, over *tls.Config, query string, header http.Header) (c *websocket.Conn, refused *http.Response) {
+	t.Helper()
+	door, transport := "ws://"+s.addrs.HTTP, &http.Transport{TLSClientConfig: over}
+	if over != nil {
 		door = "wss://" + s.addrs.HTTPS
-		transport.TLSClientConfig = trust(t, s)
-		transport.TLSClientConfig.Certificates = certs
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
