@@ -13,7 +13,7 @@ import (
 type serve struct {
 	Data          string `help:"Folder of everything that is kept; made at the first start." default:"./drover-data"`
 	MQTTSAddr     string `name:"mqtts-addr" help:"MQTT over TLS, for devices with a certificate." default:":8883" group:"doors"`
-	HTTPSAddr     string `name:"https-addr" help:"HTTPS: the control plane and the jobs data plane." default:":8443" group:"doors"`
+	HTTPSAddr     string `name:"https-addr" help:"HTTPS: the control plane, the jobs data plane, publish, and MQTT: over WebSocket at /mqtt, or by ALPN x-amzn-mqtt-ca." default:":8443" group:"doors"`
 	AdminAddr     string `help:"Health, version and profiles, for this machine alone; empty closes it." default:"127.0.0.1:9091" group:"doors"`
 	AdvertiseHost string `help:"Host that DescribeEndpoint tells and that the server's certificate is for; this machine's name if not set." placeholder:"HOST" group:"doors"`
 	tlsFlags

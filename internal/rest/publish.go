@@ -143,6 +143,10 @@ func (m *Message) readHeaders(members func(location, name string) (string, bool)
 	if err != nil {
 		return job.Errorf(job.InvalidRequest, "%s is not base64: %s.", headerUser, form)
 	}
+	var within string // a client that was given the JSON as a text has made JSON of it
+	if json.Unmarshal(document, &within) == nil {
+		document = []byte(within)
+	}
 	var list []map[string]string
 	if err := json.Unmarshal(document, &list); err != nil {
 		return job.Errorf(job.InvalidRequest, "%s: %s.", headerUser, form)

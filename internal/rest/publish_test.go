@@ -65,6 +65,10 @@ func TestAPublishHasTheMembersOfTheModel(t *testing.T) {
 				UserProperties: []rest.UserProperty{{Name: "deviceName", Value: "alpha"}, {Name: "deviceCnt", Value: "45"}, {Name: "deviceName", Value: "beta"}},
 			}, "",
 		},
+		"user properties that were a text": {
+			"/topics/a", "", http.Header{user: in64(`"[{\"a\":\"b\"}]"`)},
+			&rest.Message{Topic: "a", UserProperties: []rest.UserProperty{{Name: "a", Value: "b"}}}, "",
+		},
 		"a payload of bytes": {"/topics/a", "", http.Header{"X-Amz-Mqtt5-Payload-Format-Indicator": {"UNSPECIFIED_BYTES"}}, &rest.Message{Topic: "a", UTF8: &no}, ""},
 
 		"qos 2":                                  {"/topics/a?qos=2", "", nil, nil, "qos"},
