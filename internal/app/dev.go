@@ -13,12 +13,13 @@ import (
 type dev struct {
 	Data          string `help:"Folder to keep everything in, on disk before it is acknowledged, as serve does. Without it all is gone at the end." placeholder:"DIR"`
 	MQTTAddr      string `name:"mqtt-addr" help:"MQTT, plaintext, loopback only; empty closes it." default:"127.0.0.1:1883" group:"doors"`
-	HTTPAddr      string `name:"http-addr" help:"HTTP, plaintext, loopback only; empty closes it." default:"127.0.0.1:8080" group:"doors"`
+	HTTPAddr      string `name:"http-addr" help:"HTTP and MQTT over WebSocket (/mqtt), plaintext, loopback only; empty closes it." default:"127.0.0.1:8080" group:"doors"`
 	MQTTSAddr     string `name:"mqtts-addr" help:"MQTT over TLS, with certificates as on serve; closed if not set." placeholder:"HOST:PORT" group:"doors"`
 	HTTPSAddr     string `name:"https-addr" help:"HTTPS; closed if not set." placeholder:"HOST:PORT" group:"doors"`
 	AdminAddr     string `help:"Health, version and profiles; closed if not set." placeholder:"HOST:PORT" group:"doors"`
 	AdvertiseHost string `help:"Host that DescribeEndpoint tells." default:"localhost" group:"doors"`
 	AutoThings    bool   `help:"Register a thing at its first request." group:"jobs"`
+	tlsFlags
 	jobFlags
 }
 
@@ -32,6 +33,9 @@ needed. Any access key is taken and nobody is refused anything. Examples:
 	drover dev --data ./state                                   keep it, and be durable
 	drover dev --mqtt-addr 127.0.0.1:0 --http-addr 127.0.0.1:0  free ports, for tests
 
+MQTT over WebSocket is at ws://127.0.0.1:8080/mqtt; a web page may use it, and the
+API, if it comes from localhost.
+
 When its doors are open it prints one line of JSON on stdout, with the address of
 each, and lines to try on stderr. Ctrl-C ends it.`
 }
@@ -44,7 +48,8 @@ func (c *dev) Run(ctx context.Context, s cli.Streams) error {
 		AdvertiseHost: c.AdvertiseHost, Hosts: hosts(c.AdvertiseHost, c.MQTTSAddr, c.HTTPSAddr),
 		AutoThings: c.AutoThings,
 	}
-	c.apply(&cfg, s)
+	c.tlsFlags.apply(&cfg)
+	c.jobFlags.apply(&cfg, s)
 	return runServer(ctx, cfg, s, func(srv *server.Server) { c.tryIt(s, srv.Addrs()) })
 }
 

@@ -61,6 +61,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}
 	}
+	if cfg.webSocketLife == 0 {
+		cfg.webSocketLife = auth.MaxWebSocketSession
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -239,21 +242,32 @@ func (s *Server) open(context.Context) error {
 // public is what an HTTP door answers: the CA's certificate, and the API.
 func (s *Server) public() http.Handler {
 	api := s.api()
-	ca := s.identity.ca.PEM()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			w.Header().Set("Content-Type", "application/x-pem-file")
-			_, _ = w.Write(ca) // the peer may be gone
+			s.serveTrust(w)
 			return
 		}
 		api.ServeHTTP(w, r)
 	})
 }
 
+// serveTrust answers with what clients must trust to trust this server.
+func (s *Server) serveTrust(w http.ResponseWriter) {
+	trust := s.identity.trust()
+	if trust == nil {
+		w.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
+		answer(w, http.StatusNotFound, map[string]string{"message": "The server's certificate is not of its own CA, and its chain has no root: " +
+			"clients that trust the root already need nothing, and for others the operator names it with --tls-ca."})
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(trust) // the peer may be gone
+}
+
 // api is the AWS surface. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
-		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, MQTT: s.attachWebSocket,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
 		Device: s.identity.certificates.Principal, Log: s.log,
 	})
