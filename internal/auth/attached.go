@@ -13,7 +13,8 @@ import (
 //
 //   - it connects with any client id;
 //   - it uses every topic and filter that does not begin with `$`;
-//   - it uses `$aws/things/{thing}/…` and the Jobs operations of those things;
+//   - it uses `$aws/things/{thing}/…` and the Jobs and shadow operations of
+//     those things;
 //   - it uses the reserved topics of services that name no thing and on which
 //     nobody hears another (device-plane.md 11 row 25), and of commands and
 //     device location those of the things.
@@ -44,7 +45,8 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 		return a.topic(certificate, resource)
 	case Subscribe:
 		return a.topic(certificate, unshared(resource))
-	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution:
+	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution,
+		GetThingShadow, UpdateThingShadow, DeleteThingShadow:
 		return a.acts(certificate, resource)
 	}
 	return false

@@ -15,15 +15,20 @@ import (
 // (*mqtt.Gateway).Request.
 type Publish func(ctx context.Context, c ops.Caller, topic string, payload []byte) error
 
-// messagePlane is the service iotdata, of which publishing is all there is.
-func messagePlane(publish Publish) *plane {
+// messagePlane is the service iotdata: publishing and device shadows.
+func messagePlane(publish Publish, shadow Shadow) *plane {
 	calls := calls{}
 	if publish != nil {
 		calls["Publish"] = publish.call
 	}
-	p := newPlane(auth.ServiceData, "iot:", []wire.Operation{
-		{Name: "Publish", Method: "POST", Path: "/topics/{topic+}", Status: 200, Body: true},
-	}, calls)
+	operations := []wire.Operation{{Name: "Publish", Method: "POST", Path: "/topics/{topic+}", Status: 200, Body: true}}
+	for verb, o := range shadowOperations {
+		operations = append(operations, o)
+		if shadow != nil {
+			calls[o.Name] = shadow.call(verb)
+		}
+	}
+	p := newPlane(auth.ServiceData, "iot:", operations, calls)
 	p.refusal = dataRefusal
 	return p
 }

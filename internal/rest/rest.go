@@ -27,6 +27,7 @@ type Config struct {
 	Control    Control
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
+	Shadow     Shadow  // nil: device shadows are not here
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -55,7 +56,7 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish)}
+	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow)}
 }
 
 type handler struct {

@@ -250,7 +250,7 @@ func (s *Server) public() http.Handler {
 // api is the AWS surface. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
-		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request, Shadow: s.gateway.Shadow,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
 		Device: s.identity.certificates.Principal, Log: s.log,
 	})
