@@ -90,7 +90,7 @@ var house = []door{
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/websocket"),
+		room: "internal/rest", rooms: with(rules, "internal/shadow", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/websocket"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
 	{room: "internal/websocket", noStd: noSQL},

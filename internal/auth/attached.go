@@ -14,7 +14,8 @@ import (
 //
 //   - it connects with any client id;
 //   - it uses every topic and filter that does not begin with `$`;
-//   - it uses `$aws/things/{thing}/…` and the Jobs operations of those things;
+//   - it uses `$aws/things/{thing}/…` and the Jobs and shadow operations of
+//     those things;
 //   - it uses the reserved topics of services that name no thing and on which
 //     nobody hears another (device-plane.md 11 row 25), and of commands and
 //     device location those of the things.
@@ -49,7 +50,8 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 		return topic(things, resource)
 	case Subscribe:
 		return topic(things, unshared(resource))
-	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution:
+	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution,
+		GetThingShadow, UpdateThingShadow, DeleteThingShadow:
 		return acts(things, resource)
 	}
 	return false

@@ -83,6 +83,9 @@ func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
 		{Subscribe, "$share//telemetry", false},
 
 		{GetPendingJobExecutions, "T", true},
+		{GetThingShadow, "T", true},
+		{UpdateThingShadow, "U", false},
+		{DeleteThingShadow, "U", false},
 		{StartNextPendingJobExecution, "gw:1", true},
 		{DescribeJobExecution, "U", false},
 		{UpdateJobExecution, "", false},

@@ -153,7 +153,7 @@ func matches(topic, filter []string) bool {
 func (g *Gateway) otherService(c *broker.Conn, topic string, payload []byte) broker.Verdict {
 	if r, ok := parseShadow(topic); ok {
 		p := c.Begin()
-		g.shadowRequest(ops.Caller{Principal: callerName(c)}, topic, r, payload, func(err error) {
+		g.shadowRequest(ops.Caller{Principal: callerName(c)}, r, payload, func(err error) {
 			if err == nil {
 				p.Finish()
 				return
@@ -181,7 +181,7 @@ func (g *Gateway) requestOther(ctx context.Context, c ops.Caller, topic string, 
 		return nil
 	}
 	ended := make(chan error, 1)
-	g.shadowRequest(c, topic, r, payload, func(err error) { ended <- err })
+	g.shadowRequest(c, r, payload, func(err error) { ended <- err })
 	select {
 	case err := <-ended:
 		return err

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"cmp"
+
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/wire"
@@ -101,7 +103,7 @@ func (h *handler) authorise(x *exchange) error {
 	case h.data:
 		resource = x.r.PathValue("thingName")
 	case h.messages:
-		resource = x.r.PathValue("topic")
+		resource = cmp.Or(x.r.PathValue("topic"), x.r.PathValue("thingName"))
 	}
 	allowed := h.Authorizer.Allow(x.who, x.op.action, resource)
 	if x.in == h.messages && x.r.URL.Query().Get("retain") == "true" {

@@ -43,23 +43,31 @@ type Publish func(ctx context.Context, c ops.Caller, m Message) error
 // MaxPayload is the longest payload of a message (device-plane.md 6.2).
 const MaxPayload = 128 << 10
 
-// messagePlane is the service iotdata, of which publishing is all there is.
-func messagePlane(publish Publish) *plane {
+// messagePlane is the service iotdata: publishing and device shadows.
+func messagePlane(publish Publish, shadow Shadow) *plane {
 	calls := calls{}
 	if publish != nil {
 		calls["Publish"] = publish.call
 	}
-	p := newPlane(auth.ServiceData, "iot:", []wire.Operation{
-		{Name: "Publish", Method: "POST", Path: "/topics/{topic+}", Status: 200, Body: true},
-	}, calls)
+	operations := []wire.Operation{{Name: "Publish", Method: "POST", Path: "/topics/{topic+}", Status: 200, Body: true}}
+	for verb, o := range shadowOperations {
+		operations = append(operations, o)
+		if shadow != nil {
+			calls[o.Name] = shadow.call(verb)
+		}
+	}
+	p := newPlane(auth.ServiceData, "iot:", operations, calls)
 	p.refusal = dataRefusal
 	p.maxBody = MaxPayload
-	op := p.match(&http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/topics/x"}})
+	op := p.routed(&http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/topics/x"}})
 	p.find = func(r *http.Request) *operation {
-		// A topic may have empty levels and dots, which no router leaves alone.
 		escaped, ok := strings.CutPrefix(r.URL.EscapedPath(), "/topics/")
+		if !ok {
+			return p.routed(r)
+		}
+		// A topic may have empty levels and dots, which no router leaves alone.
 		topic, err := url.PathUnescape(escaped)
-		if r.Method != op.Method || !ok || topic == "" || err != nil {
+		if r.Method != op.Method || topic == "" || err != nil {
 			return nil
 		}
 		r.SetPathValue("topic", topic)

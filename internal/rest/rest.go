@@ -28,6 +28,7 @@ type Config struct {
 	Control    Control
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
+	Shadow     Shadow  // nil: device shadows are not here
 
 	// MQTT takes over a connection that was upgraded to WebSocket, of this
 	// principal; nil: MQTT over WebSocket is not here.
@@ -60,7 +61,7 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish), upgrades: upgradePlane()}
+	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow), upgrades: upgradePlane()}
 }
 
 type handler struct {

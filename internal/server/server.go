@@ -267,7 +267,7 @@ func (s *Server) serveTrust(w http.ResponseWriter) {
 // api is the AWS surface. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
-		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, MQTT: s.attachWebSocket,
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, Shadow: s.gateway.Shadow, MQTT: s.attachWebSocket,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
 		Device: s.identity.certificates.Principal, Log: s.log,
 	})
