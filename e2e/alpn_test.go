@@ -21,7 +21,7 @@ func TestALPNOfTheDeviceSDKsOnPort443(t *testing.T) {
 	}
 	free.Close()
 	s := start(t, "serve", "--https-addr", free.Addr().String())
-	for _, row := range []struct {
+	for i, row := range []struct {
 		name, program, script, port, generation, protocol string
 	}{
 		{"Python, MQTT 3.1.1", python, "python/device_sdk.py", "", "v1", "3.1.1"},
@@ -31,7 +31,7 @@ func TestALPNOfTheDeviceSDKsOnPort443(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			thing := "alpn-" + row.generation + "-" + row.program[len(row.program)-1:]
+			thing := fmt.Sprintf("alpn-%d", i)
 			s.newThing(t, thing)
 			env := append(s.scriptEnv(t, thing, s.doors.HTTPS), "HOST="+host, "PORT="+row.port)
 			s.wholeJob(t, thing, startScript(t, env, row.program, row.script, row.generation, row.protocol, "mtls"))

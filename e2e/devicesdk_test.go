@@ -114,6 +114,7 @@ func TestJavaScriptSDKRunsAWholeJobOverHTTPS(t *testing.T) {
 		s.newThing(t, "pump-7")
 		s.createJob(t, "fw-1", "pump-7")
 		s.createJob(t, "fw-2", "pump-7")
+		eventually(t, func() error { return match(`["QUEUED"]`, s.statuses(t, "fw-2")) })
 		device := startScript(t, append(s.env(), "THING=pump-7", "NODE_PATH="+nodeModules(), "NODE_EXTRA_CA_CERTS="+s.ca()),
 			node, "js/jobs_data_plane.js")
 		summary := func(job string) string {

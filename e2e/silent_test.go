@@ -68,7 +68,9 @@ func receive[P packets.ControlPacket](t *testing.T, d *silentDevice) P {
 	return want
 }
 
-func (d *silentDevice) topic(suffix string) string { return "$aws/things/" + d.thing + "/jobs/" + suffix }
+func (d *silentDevice) topic(suffix string) string {
+	return "$aws/things/" + d.thing + "/jobs/" + suffix
+}
 
 func (d *silentDevice) subscribe(t *testing.T, suffix string) {
 	t.Helper()
