@@ -89,9 +89,10 @@ var house = []door{
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/websocket"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
+	{room: "internal/websocket", noStd: noSQL},
 	{room: "internal/console", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/clock"), noStd: noSQL},
 
 	{
