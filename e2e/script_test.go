@@ -22,7 +22,7 @@ type script struct {
 }
 
 // scriptEnv is what the scripts read: who the device is and where the server is.
-// addr is the door; a script given no port leaves the choice to its SDK.
+// addr is the door; a script that is given no port leaves the choice to its SDK.
 func (s *server) scriptEnv(t *testing.T, thing, addr string) []string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
@@ -36,7 +36,7 @@ func (s *server) scriptEnv(t *testing.T, thing, addr string) []string {
 		"AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull, "AWS_EC2_METADATA_DISABLED=true")
 }
 
-// start runs the script; it is killed when the test ends before it does.
+// startScript runs a script; it is killed when the test ends before it does.
 func startScript(t *testing.T, env []string, program string, args ...string) *script {
 	t.Helper()
 	cmd := exec.Command(program, args...)
