@@ -35,7 +35,7 @@ func (h *handler) upgrade(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	nc, err := websocket.Upgrade(x.w, x.r, "mqtt")
+	nc, err := websocket.Upgrade(x.w, x.r, "mqtt", "mqttv3.1") // the latter is all that AWS's first SDK for JavaScript offers
 	if refused, ok := errors.AsType[*websocket.HandshakeError](err); ok {
 		x.w.Header().Set("Sec-WebSocket-Version", "13")
 		return job.Errorf(job.InvalidRequest, "%s", refused.Message)

@@ -335,6 +335,19 @@ func TestWhatIsNoUpgradeIsRefusedWithAReason(t *testing.T) {
 	}
 }
 
+func TestTheSubprotocolIsTheFirstOfOursThatTheClientOffers(t *testing.T) {
+	for offered, want := range map[string]string{"mqtt": "mqtt", "mqttv3.1": "mqttv3.1", "chat, mqttv3.1, mqtt": "mqtt"} {
+		r := httptest.NewRequest(http.MethodGet, "/mqtt", nil)
+		r.Header = http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+			"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {offered},
+		}
+		if _, got, err := check(r, []string{"mqtt", "mqttv3.1"}); err != nil || got != want {
+			t.Errorf("of %q it speaks %q, %v; want %q", offered, got, err, want)
+		}
+	}
+}
+
 // FuzzTake: whatever pieces a stream comes in, what is taken of it is the same.
 func FuzzTake(f *testing.F) {
 	f.Add(bytes.Join([][]byte{frame(opBinary, "abc"), frame(final|opPing, "p"), frame(final|opContinuation, strings.Repeat("d", 300)), frame(final|opClose, "\x03\xe8")}, nil), uint64(1))

@@ -21,12 +21,12 @@ type HandshakeError struct{ Message string }
 
 func (e *HandshakeError) Error() string { return e.Message }
 
-// Upgrade answers a request that asks for a WebSocket of this subprotocol, and
-// takes its connection over: the caller owns the Conn, and w is of no use any
-// more. A connection that was wrapped on its way is unwrapped
+// Upgrade answers a request that asks for a WebSocket of one of these
+// subprotocols, the first that it offers, and takes its connection over: the
+// caller owns the Conn, and w is of no use any more. A connection that was wrapped on its way is unwrapped
 // (`Unwrap() net.Conn`). Errors: *HandshakeError, or the connection is gone.
-func Upgrade(w http.ResponseWriter, r *http.Request, protocol string) (*Conn, error) {
-	key, err := check(r, protocol)
+func Upgrade(w http.ResponseWriter, r *http.Request, protocols ...string) (*Conn, error) {
+	key, protocol, err := check(r, protocols)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +78,11 @@ func (c *Conn) accept(key, protocol string) error {
 	return c.nc.SetDeadline(time.Time{})
 }
 
-// check is RFC 6455 section 4.2.1.
-func check(r *http.Request, protocol string) (key string, err error) {
-	refuse := func(format string, args ...any) (string, error) {
-		return "", &HandshakeError{fmt.Sprintf(format, args...)}
+// check is RFC 6455 section 4.2.1. It gives the client's key and the subprotocol
+// to speak.
+func check(r *http.Request, protocols []string) (key, protocol string, err error) {
+	refuse := func(format string, args ...any) (string, string, error) {
+		return "", "", &HandshakeError{fmt.Sprintf(format, args...)}
 	}
 	key = strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key"))
 	raw, malformed := base64.StdEncoding.DecodeString(key)
@@ -96,10 +97,14 @@ func check(r *http.Request, protocol string) (key string, err error) {
 		return refuse("Sec-WebSocket-Version is %q, expected 13.", r.Header.Get("Sec-WebSocket-Version"))
 	case malformed != nil || len(raw) != 16:
 		return refuse("Sec-WebSocket-Key must be 16 bytes in base64.")
-	case !has(r.Header, "Sec-WebSocket-Protocol", protocol):
-		return refuse("Sec-WebSocket-Protocol is %q, expected %s among it.", strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", "), protocol)
 	}
-	return key, nil
+	for _, protocol := range protocols {
+		if has(r.Header, "Sec-WebSocket-Protocol", protocol) {
+			return key, protocol, nil
+		}
+	}
+	return refuse("Sec-WebSocket-Protocol is %q, expected %s among it.",
+		strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", "), strings.Join(protocols, " or "))
 }
 
 // has says whether a header that is a list has this token.
