@@ -266,6 +266,40 @@ var chapters = []struct {
 		{run: "iot delete-job --job-id fw-x", error: "ResourceNotFoundException"},
 		{run: "iot cancel-job --job-id fw-x", error: "ResourceNotFoundException"},
 	}},
+
+	{"a job of a namespace, beside the plain queue", []command{
+		{run: "iot create-thing --thing-name core-1", want: thing("core-1")},
+		{
+			run:  "iot create-job --job-id dep-1 --targets " + arn + "thing/core-1 --document {} --namespace-id aws-gg-deployment",
+			want: `{"jobArn":"` + arn + `job/dep-1","jobId":"dep-1"}`,
+		},
+		{run: "iot describe-job --job-id dep-1 --query job.namespaceId", want: `"aws-gg-deployment"`},
+		{run: "iot list-jobs --namespace-id aws-gg-deployment --query jobs[].jobId", want: `["dep-1"]`},
+		{run: "iot list-jobs --namespace-id other --query jobs[].jobId", want: `[]`},
+		{
+			run:  "iot list-job-executions-for-thing --thing-name core-1 --namespace-id aws-gg-deployment --query executionSummaries[].jobId",
+			want: `["dep-1"]`, later: true,
+		},
+		{run: "iot-jobs-data get-pending-job-executions --thing-name core-1", want: `{"inProgressJobs":[],"queuedJobs":[]}`},
+		{run: "iot-jobs-data describe-job-execution --thing-name core-1 --job-id dep-1 --query execution.status", want: `"QUEUED"`},
+		{run: "iot create-job --job-id dep-2 --targets " + arn + "thing/core-1 --document {} --namespace-id a:b", error: "InvalidRequestException"},
+		{run: "iot delete-job --job-id dep-1 --force --namespace-id other", error: "ResourceNotFoundException"},
+		{run: "iot delete-job --job-id dep-1 --force --namespace-id aws-gg-deployment"},
+	}},
+
+	{"the shadow of a thing", []command{
+		{run: "iot-data get-thing-shadow --thing-name core-1 /dev/stdout", error: "ResourceNotFoundException"},
+		{
+			run:  "iot-data update-thing-shadow --thing-name core-1 --payload '{\"state\":{\"desired\":{\"rate\":7}}}' /dev/stdout",
+			want: `{"state":{"desired":{"rate":7}},"metadata":{"desired":{"rate":{"timestamp":"$seconds"}}},"version":1,"timestamp":"$seconds"}`,
+		},
+		{
+			run:  "iot-data get-thing-shadow --thing-name core-1 /dev/stdout",
+			want: `{"state":{"desired":{"rate":7},"delta":{"rate":7}},"metadata":{"desired":{"rate":{"timestamp":"$seconds"}}},"version":1,"timestamp":"$seconds"}`,
+		},
+		{run: "iot-data update-thing-shadow --thing-name core-1 --payload '{\"state\":{},\"version\":7}' /dev/stdout", error: "ConflictException"},
+		{run: "iot-data delete-thing-shadow --thing-name core-1 /dev/stdout", want: `{"version":1,"timestamp":"$seconds"}`},
+	}},
 }
 
 const queued = `{"status":"QUEUED","queuedAt":"$time","lastUpdatedAt":"$time","executionNumber":1}`
