@@ -103,19 +103,19 @@ func derive(t reflect.Type) *Shape {
 // shapeOf is the shape of one member. A time is a number on the device plane, and a
 // job document a text.
 func shapeOf(t reflect.Type, m wire.Member) *Shape {
-	s := &Shape{Enum: m.Enum, Min: whole(m.Min)}
+	s := &Shape{Min: whole(m.Min)}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		s.Kind = Long
-	case len(m.Enum) > 0 || t.Kind() == reflect.String || t == reflect.TypeFor[[]byte]():
-		s.Kind = String
 	case t.Kind() == reflect.Bool:
 		s.Kind = Boolean
 	case t.Kind() == reflect.Int64:
-		s.Kind = Long
+		s.Kind = Long // its enum, if any, is of numbers beside its range
+	case len(m.Enum) > 0 || t.Kind() == reflect.String || t == reflect.TypeFor[[]byte]():
+		s.Kind, s.Enum = String, m.Enum
 	case t.Kind() == reflect.Struct:
 		return derive(t)
 	case t.Kind() == reflect.Slice:

@@ -43,7 +43,7 @@ func operationOptions(op *Operation) []*option {
 		o := &option{name: "--" + dashed(m.Name), dest: m.Name, require: m.Required, meta: "TEXT"}
 		switch m.Kind {
 		case Boolean:
-			o.takes, o.sets = takesNothing, true
+			o.takes, o.sets, o.meta = takesNothing, true, ""
 			list = append(list, o, &option{name: "--no-" + dashed(m.Name), dest: m.Name, takes: takesNothing, sets: false})
 			continue
 		case Long:
