@@ -134,9 +134,8 @@ type said struct {
 }
 
 func TestIoTJobsDataIsTheAWSCLIsByteForByte(t *testing.T) {
-	cli := need(t, "aws")
-	s := start(t, "dev")
-	b := newBench(t, s, cli)
+	python := need(t, "python") // the pinned one: another AWS CLI says other things
+	b := newBench(t, start(t, "dev"), newForks(t, python))
 	rows := invocations(t)
 	if len(rows) < 60 {
 		t.Errorf("the table has %d rows, want at least 60", len(rows))
@@ -174,13 +173,14 @@ func compare(t *testing.T, what string, but []difference, aws, drover string) {
 // bench is where both programs find the same.
 type bench struct {
 	server *server
-	paths  map[string]string // of the programs
-	dir    string            // the files of the rows
+	aws    *forks
+	dir    string // the files of the rows
 	fake   string
 }
 
-func newBench(t *testing.T, s *server, cli string) *bench {
-	b := &bench{server: s, paths: map[string]string{"aws": cli, "drover": drover}, dir: t.TempDir()}
+func newBench(t *testing.T, s *server, aws *forks) *bench {
+	t.Helper()
+	b := &bench{server: s, aws: aws, dir: t.TempDir()}
 	if err := os.CopyFS(b.dir, os.DirFS(filepath.Join("testdata", "iotjobsdata"))); err != nil {
 		t.Fatal(err)
 	}
@@ -273,9 +273,9 @@ func (b *bench) run(t *testing.T, program string, i int, row invocation) said {
 		"HOME": b.dir, "AWS_CONFIG_FILE": filepath.Join(b.dir, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(b.dir, "credentials"),
 		"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "key",
 		"AWS_ENDPOINT_URL": b.server.endpoint(), "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true",
-		"PYTHONWARNINGS": "ignore", "LC_ALL": "C.UTF-8",
+		"LC_ALL": "C.UTF-8",
 	}
-	for _, word := range strings.Fields(strings.TrimPrefix(row.env, "-\t")) {
+	for _, word := range strings.Fields(row.env) {
 		name, value, set := strings.Cut(fill.Replace(word), "=")
 		if set {
 			env[name] = value
@@ -283,18 +283,22 @@ func (b *bench) run(t *testing.T, program string, i int, row invocation) said {
 			delete(env, strings.TrimPrefix(name, "-"))
 		}
 	}
+	variables := environ()
+	for name, value := range env {
+		variables = append(variables, name+"="+value)
+	}
+	if program == "aws" {
+		return b.aws.run(t, b.dir, variables, args)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, b.paths[program], args...)
-	cmd.Dir, cmd.Env = b.dir, environ()
-	for name, value := range env {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
+	cmd := exec.CommandContext(ctx, drover, args...)
+	cmd.Dir, cmd.Env = b.dir, variables
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var failed *exec.ExitError
 	if err := cmd.Run(); err != nil && !errors.As(err, &failed) {
-		t.Fatalf("%s: %v", program, err)
+		t.Fatal(err)
 	}
 	return said{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
