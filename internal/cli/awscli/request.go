@@ -2,7 +2,6 @@ package awscli
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -132,8 +131,7 @@ func read(s *Shape, v any) (any, error) {
 		return to, nil
 	case Long:
 		if f, ok := v.(float64); ok {
-			n, _ := big.NewFloat(f).Int(nil)
-			return n, nil
+			return py.Trunc(f)
 		}
 	}
 	return v, nil

@@ -2,6 +2,7 @@ package py
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -80,11 +81,23 @@ func (d *decoder) space(i int) int {
 var words = []struct {
 	text  string
 	value any
-}{{"null", nil}, {"true", true}, {"false", false}}
+}{
+	{"null", nil},
+	{"true", true},
+	{"false", false},
+	{"NaN", math.NaN()}, // Python reads and writes these three
+	{"Infinity", math.Inf(1)},
+	{"-Infinity", math.Inf(-1)},
+}
 
 func (d *decoder) value(i, depth int) (any, int) {
 	if depth > maxDepth {
 		d.fail("Nested too deep", i)
+	}
+	for _, w := range words {
+		if end := i + len(w.text); end <= len(d.text) && string(d.text[i:end]) == w.text {
+			return w.value, end
+		}
 	}
 	switch c := d.at(i); {
 	case c == '"':
@@ -95,11 +108,6 @@ func (d *decoder) value(i, depth int) (any, int) {
 		return d.array(i+1, depth)
 	case c == '-' || c >= '0' && c <= '9':
 		return d.number(i)
-	}
-	for _, w := range words {
-		if end := i + len(w.text); end <= len(d.text) && string(d.text[i:end]) == w.text {
-			return w.value, end
-		}
 	}
 	d.fail("Expecting value", i)
 	return nil, 0

@@ -43,6 +43,8 @@ func (e *encoder) value(v any, newline string) {
 			e.b.WriteString("Infinity")
 		case "-inf":
 			e.b.WriteString("-Infinity")
+		case "nan":
+			e.b.WriteString("NaN")
 		default:
 			e.b.WriteString(s)
 		}

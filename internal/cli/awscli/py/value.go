@@ -1,6 +1,8 @@
 package py
 
 import (
+	"errors"
+	"math"
 	"math/big"
 	"slices"
 )
@@ -76,10 +78,7 @@ func Equal(a, b any) bool {
 		y, ok := b.([]any)
 		return ok && slices.EqualFunc(x, y, Equal)
 	case *big.Int, float64:
-		if IsNumber(b) {
-			return Compare(a, b) == 0
-		}
-		return false
+		return IsNumber(b) && !isNaN(a) && !isNaN(b) && Compare(a, b) == 0
 	}
 	switch b.(type) {
 	case *Dict, []any:
@@ -87,6 +86,8 @@ func Equal(a, b any) bool {
 	}
 	return a == b
 }
+
+func isNaN(v any) bool { f, ok := v.(float64); return ok && math.IsNaN(f) }
 
 // IsNumber says whether v is a number, which a truth is not.
 func IsNumber(v any) bool {
@@ -107,13 +108,25 @@ func Compare(a, b any) int {
 	return Float(a).Cmp(Float(b))
 }
 
+// Trunc is the integer part of a float: int(). What has none is an error.
+func Trunc(f float64) (*big.Int, error) {
+	switch {
+	case math.IsNaN(f):
+		return nil, errors.New("cannot convert float NaN to integer")
+	case math.IsInf(f, 0):
+		return nil, errors.New("cannot convert float infinity to integer")
+	}
+	n, _ := big.NewFloat(f).Int(nil)
+	return n, nil
+}
+
 // Float is a number in a form in which all can be compared and added.
 func Float(v any) *big.Float {
 	switch n := v.(type) {
 	case *big.Int:
 		return new(big.Float).SetPrec(max(64, uint(n.BitLen()))).SetInt(n)
 	case float64:
-		if n == n { // a NaN has no place in any order, and JSON has none
+		if !math.IsNaN(n) { // which has no place in any order
 			return new(big.Float).SetFloat64(n)
 		}
 	}

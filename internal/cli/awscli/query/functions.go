@@ -26,10 +26,10 @@ func init() {
 	functions = map[string]function{
 		"abs":         {takes: []string{"number"}, run: abs},
 		"avg":         {takes: []string{"array-number"}, run: avg},
-		"ceil":        {takes: []string{"number"}, run: func(a []any) (any, error) { return rounded(a[0], math.Ceil), nil }},
+		"ceil":        {takes: []string{"number"}, run: func(a []any) (any, error) { return rounded(a[0], math.Ceil) }},
 		"contains":    {takes: []string{"array|string", ""}, run: contains},
 		"ends_with":   {takes: []string{"string", "string"}, run: func(a []any) (any, error) { return strings.HasSuffix(a[0].(string), a[1].(string)), nil }},
-		"floor":       {takes: []string{"number"}, run: func(a []any) (any, error) { return rounded(a[0], math.Floor), nil }},
+		"floor":       {takes: []string{"number"}, run: func(a []any) (any, error) { return rounded(a[0], math.Floor) }},
 		"join":        {takes: []string{"string", "array-string"}, run: join},
 		"keys":        {takes: []string{"object"}, run: keys},
 		"length":      {takes: []string{"string|array|object"}, run: length},
@@ -186,13 +186,12 @@ func avg(a []any) (any, error) {
 	return toFloat(sum(list)) / float64(len(list)), nil
 }
 
-func rounded(v any, round func(float64) float64) any {
+func rounded(v any, round func(float64) float64) (any, error) {
 	f, ok := v.(float64)
 	if !ok {
-		return v
+		return v, nil
 	}
-	n, _ := big.NewFloat(round(f)).Int(nil)
-	return n
+	return py.Trunc(round(f))
 }
 
 func contains(a []any) (any, error) {
