@@ -57,6 +57,42 @@ func TestIoTJobsDataRunsAJobWithADeviceCertificate(t *testing.T) {
 	}
 }
 
+// TestIoTJobsDataScriptOfTheDocsRunsAJob runs the script of docs/device-cli.md.
+func TestIoTJobsDataScriptOfTheDocsRunsAJob(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "device-cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## A job, by a shell script")
+	_, section, _ = strings.Cut(section, "```\n")
+	script, _, found := strings.Cut(section, "```")
+	const endpoint = "https://drover.example:8443"
+	if !found || !strings.Contains(script, endpoint) {
+		t.Fatalf("docs/device-cli.md has no script with %s", endpoint)
+	}
+	for result, want := range map[string]string{"0": `["SUCCEEDED"]`, "1": `["FAILED"]`} {
+		s := start(t, "serve")
+		s.newThing(t, "pump-7")
+		s.createJob(t, "fw-1", "pump-7")
+		s.awaitQueue(t, "pump-7", 1)
+		work := "#!/bin/sh\ngrep -q flash \"$1\" || exit 9\nexit " + result + "\n"
+		if err := os.WriteFile(filepath.Join(s.certs(), "do-it"), []byte(work), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time there is nothing to do
+			cmd := exec.Command("sh", "-ec", strings.ReplaceAll(script, endpoint, s.endpoint()))
+			cmd.Dir = s.certs()
+			cmd.Env = append(environ(), "HOME="+t.TempDir(), "PATH="+filepath.Dir(drover)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		if err := match(want, s.statuses(t, "fw-1")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestIoTJobsDataSaysWhatIsWrongWithACertificate: one sentence, a next step where
 // there is one, and the exit code of the AWS CLI for a failure.
 func TestIoTJobsDataSaysWhatIsWrongWithACertificate(t *testing.T) {

@@ -2,7 +2,6 @@ package awscli
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -269,10 +268,5 @@ func check(name string, choices []string, value string) error {
 	return refuse("argument %s: %s", name, strings.Join(lines, "\n"))
 }
 
-// text, number and truth read what was set.
+// text reads a text that was set.
 func text(set map[string]any, key string) (string, bool) { s, ok := set[key].(string); return s, ok }
-
-func number(set map[string]any, key string) (*big.Int, bool) {
-	n, ok := set[key].(*big.Int)
-	return n, ok
-}

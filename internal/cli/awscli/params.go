@@ -68,7 +68,7 @@ func (r *run) param(m Member, value any) (any, error) {
 func (r *run) mapOf(s string) (any, error) {
 	switch trimmed := strings.TrimSpace(s); {
 	case strings.HasPrefix(trimmed, "["):
-		return nil, errors.New("Invalid JSON:\n" + s) //nolint:staticcheck // the text is the AWS CLI's
+		return nil, py.Error("Invalid JSON:\n" + s)
 	case strings.HasPrefix(trimmed, "{"):
 		return decode(s, true)
 	}
@@ -82,7 +82,7 @@ func (r *run) mapOf(s string) (any, error) {
 func decode(s string, ordered bool) (any, error) {
 	v, err := py.DecodeJSON(s, ordered)
 	if err != nil {
-		return nil, errors.New("Invalid JSON: " + err.Error() + "\nJSON received: " + s) //nolint:staticcheck // the text is the AWS CLI's
+		return nil, py.Error("Invalid JSON: " + err.Error() + "\nJSON received: " + s)
 	}
 	return v, nil
 }
@@ -133,11 +133,11 @@ func (r *run) file(value string) (content any, is bool, err error) {
 	data, err := r.ReadFile(path)
 	switch {
 	case err != nil:
-		return nil, true, errors.New("Unable to load paramfile " + value + ": " + systemText(err, path)) //nolint:staticcheck // the text is the AWS CLI's
+		return nil, true, py.Error("Unable to load paramfile " + value + ": " + systemText(err, path))
 	case !isText:
 		return py.Bytes(data), true, nil
 	case !utf8.Valid(data):
-		return nil, true, errors.New("Unable to load paramfile (" + path + "), text contents could not be decoded.  " + //nolint:staticcheck // the text is the AWS CLI's
+		return nil, true, py.Error("Unable to load paramfile (" + path + "), text contents could not be decoded.  " +
 			"If this is a binary file, please use the fileb:// prefix instead of the file:// prefix.")
 	}
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data)), true, nil

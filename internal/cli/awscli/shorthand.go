@@ -259,7 +259,6 @@ func (p *shorthand) nested() (any, error) {
 		return nil, err
 	}
 	for p.end() || p.now() != closing {
-		at := p.i
 		if open == '[' {
 			v, err := p.inner()
 			if err != nil {
@@ -279,9 +278,6 @@ func (p *shorthand) nested() (any, error) {
 				return nil, err
 			}
 			p.skip()
-		}
-		if p.i == at {
-			return nil, p.wrong(string(closing), string(p.now()))
 		}
 	}
 	p.i++

@@ -1,10 +1,6 @@
 package format
 
-import (
-	"fmt"
-
-	"github.com/drover-iot/drover/internal/cli/awscli/py"
-)
+import "github.com/drover-iot/drover/internal/cli/awscli/py"
 
 // Forms are what --output admits.
 var Forms = []string{"json", "text", "table"}
@@ -38,5 +34,5 @@ func Answer(o Options, v any) (string, error) {
 		}
 		return t.render(o.Color), nil
 	}
-	return "", fmt.Errorf("Unknown output type: %s", o.Form) //nolint:staticcheck // the text is the AWS CLI's
+	return "", py.Error("Unknown output type: " + o.Form)
 }

@@ -50,7 +50,7 @@ func (s *section) addRow(values []any) error {
 		s.columns = len(row)
 	}
 	if len(row) != s.columns {
-		return fmt.Errorf("Row should have %d elements, instead it has %d", s.columns, len(row)) //nolint:staticcheck // the text is the AWS CLI's
+		return py.Error(fmt.Sprintf("Row should have %d elements, instead it has %d", s.columns, len(row)))
 	}
 	s.rows = append(s.rows, row)
 	s.widen(row)

@@ -120,7 +120,7 @@ func (t *table) dicts(list []any, indent int, title string) error {
 	for _, e := range list {
 		d, ok := e.(*py.Dict)
 		if !ok {
-			return errors.New("'" + py.TypeName(e) + "' object is not iterable")
+			return py.Error("'" + py.TypeName(e) + "' object is not iterable")
 		}
 		plain, others := split(d)
 		headers, more = append(headers, plain...), append(more, others...)

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ func (w *textWriter) list(list []any, name string, named bool) {
 	case len(list) == 0:
 	case slices.ContainsFunc(list, isDict):
 		if i := slices.IndexFunc(list, func(e any) bool { return !isDict(e) }); i >= 0 {
-			w.err = errors.New("'" + py.TypeName(list[i]) + "' object has no attribute 'items'")
+			w.err = py.Error("'" + py.TypeName(list[i]) + "' object has no attribute 'items'")
 			return
 		}
 		columns := scalarKeys(list)

@@ -1,13 +1,17 @@
 package py
 
 import (
-	"errors"
 	"math"
 	"math/big"
 	"slices"
 )
 
 // A value is nil, bool, string, *big.Int, float64, Bytes, []any or *Dict.
+
+// Error is a mistake in the words of Python, or of the AWS CLI.
+type Error string
+
+func (e Error) Error() string { return string(e) }
 
 // Bytes are what a fileb:// file holds.
 type Bytes string
@@ -112,9 +116,9 @@ func Compare(a, b any) int {
 func Trunc(f float64) (*big.Int, error) {
 	switch {
 	case math.IsNaN(f):
-		return nil, errors.New("cannot convert float NaN to integer")
+		return nil, Error("cannot convert float NaN to integer")
 	case math.IsInf(f, 0):
-		return nil, errors.New("cannot convert float infinity to integer")
+		return nil, Error("cannot convert float infinity to integer")
 	}
 	n, _ := big.NewFloat(f).Int(nil)
 	return n, nil

@@ -126,7 +126,7 @@ func slice(v any, parts sliceNode) (any, error) {
 	step := int64(1)
 	if parts[2] != nil {
 		if step = clamp(parts[2]); step == 0 {
-			return nil, Error("slice step cannot be zero")
+			return nil, py.Error("slice step cannot be zero")
 		}
 	}
 	n := int64(len(list))
@@ -279,7 +279,7 @@ func compare(a, b any, operator string) (order int, ok bool, err error) {
 	case py.IsNumber(a) && py.IsNumber(b):
 		return py.Compare(a, b), true, nil
 	case (xText || py.IsNumber(a)) && (yText || py.IsNumber(b)):
-		return 0, false, Error("'" + operator + "' not supported between instances of '" + py.TypeName(a) + "' and '" + py.TypeName(b) + "'")
+		return 0, false, py.Error("'" + operator + "' not supported between instances of '" + py.TypeName(a) + "' and '" + py.TypeName(b) + "'")
 	}
 	return 0, false, nil
 }

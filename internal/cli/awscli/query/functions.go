@@ -76,7 +76,7 @@ func typeName(v any) string {
 func call(name string, arguments []any) (any, error) {
 	f, known := functions[name]
 	if !known {
-		return nil, Error("Unknown function: " + name + "()")
+		return nil, py.Error("Unknown function: " + name + "()")
 	}
 	if n := len(f.takes); len(arguments) < n || len(arguments) > n && !f.variadic {
 		least, plural := "", "s"
@@ -86,7 +86,7 @@ func call(name string, arguments []any) (any, error) {
 		if n == 1 {
 			plural = ""
 		}
-		return nil, Error(fmt.Sprintf("Expected %s%d argument%s for function %s(), received %d", least, n, plural, name, len(arguments)))
+		return nil, py.Error(fmt.Sprintf("Expected %s%d argument%s for function %s(), received %d", least, n, plural, name, len(arguments)))
 	}
 	for i, takes := range f.takes {
 		if err := accept(name, takes, arguments[i]); err != nil {
@@ -136,7 +136,7 @@ func accept(name, takes string, v any) error {
 }
 
 func mistyped(name string, v any, is string, types []string) error {
-	return Error(fmt.Sprintf("In function %s(), invalid type for value: %s, expected one of: %s, received: \"%s\"",
+	return py.Error(fmt.Sprintf("In function %s(), invalid type for value: %s, expected one of: %s, received: \"%s\"",
 		name, py.Str(v), py.Repr(anys(types)), is))
 }
 
@@ -200,7 +200,7 @@ func contains(a []any) (any, error) {
 	}
 	part, ok := a[1].(string)
 	if !ok {
-		return nil, Error("'in <string>' requires string as left operand, not " + py.TypeName(a[1]))
+		return nil, py.Error("'in <string>' requires string as left operand, not " + py.TypeName(a[1]))
 	}
 	return strings.Contains(a[0].(string), part), nil
 }
@@ -323,7 +323,7 @@ func keysOf(name string, list []any, by exprefNode, types []string) ([]any, erro
 			if operator == "" {
 				operator = "<"
 			}
-			return nil, Error("'" + operator + "' not supported between instances of '" + py.TypeName(k) + "' and '" + py.TypeName(keys[0]) + "'")
+			return nil, py.Error("'" + operator + "' not supported between instances of '" + py.TypeName(k) + "' and '" + py.TypeName(keys[0]) + "'")
 		}
 		keys[i] = k
 	}

@@ -50,14 +50,9 @@ type token struct {
 	at    int
 }
 
-// Error is an expression that cannot be meant, or cannot be evaluated.
-type Error string
-
-func (e Error) Error() string { return string(e) }
-
 // lexError points at a place of the expression that is no token.
 func lexError(text []rune, at int, message string) error {
-	return Error("Bad jmespath expression: " + message + ":\n" + string(text) + "\n" + strings.Repeat(" ", at) + "^")
+	return py.Error("Bad jmespath expression: " + message + ":\n" + string(text) + "\n" + strings.Repeat(" ", at) + "^")
 }
 
 // operators, the longer before those that begin them.

@@ -15,7 +15,7 @@ type Expression struct{ root node }
 // Compile reads an expression. The message of an error is the AWS CLI's.
 func Compile(text string) (*Expression, error) {
 	if text == "" {
-		return nil, Error("Invalid JMESPath expression: cannot be empty.")
+		return nil, py.Error("Invalid JMESPath expression: cannot be empty.")
 	}
 	tokens, err := lex(text)
 	if err != nil {
@@ -33,7 +33,7 @@ func Compile(text string) (*Expression, error) {
 func (e *Expression) Search(v any) (any, error) {
 	v, err := e.root.eval(v)
 	if err == nil && hasExpref(v) {
-		err = Error("Encountered unrecognized type in JSON encoder.")
+		err = py.Error("Encountered unrecognized type in JSON encoder.")
 	}
 	return v, err
 }
@@ -92,7 +92,7 @@ func (p *parser) advance() token {
 func (p *parser) wrong(t token, message string) error { return p.wrongAt(t, t.at, message) }
 
 func (p *parser) wrongAt(t token, at int, message string) error {
-	return Error(fmt.Sprintf("%s: Parse error at column %d, token %q (%s), for expression:\n\"%s\"\n%s^",
+	return py.Error(fmt.Sprintf("%s: Parse error at column %d, token %q (%s), for expression:\n\"%s\"\n%s^",
 		message, at, bareText(t.value), strings.ToUpper(string(t.kind)), p.text, strings.Repeat(" ", at+1)))
 }
 
@@ -106,7 +106,7 @@ func (s plain) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "\"%s\"", string(s))
 func bareText(v any) plain { return plain(py.Str(v)) }
 
 func (p *parser) incomplete() error {
-	return Error("Invalid jmespath expression: Incomplete expression:\n\"" + p.text + "\"\n" + strings.Repeat(" ", len([]rune(p.text))+1) + "^")
+	return py.Error("Invalid jmespath expression: Incomplete expression:\n\"" + p.text + "\"\n" + strings.Repeat(" ", len([]rune(p.text))+1) + "^")
 }
 
 // expect takes a token of one of these kinds, which messages call name.
