@@ -6,6 +6,7 @@
 //	drover_test.go   a running server: start, restart, stop, its doors
 //	clients_test.go  finds the clients; the only place that may skip
 //	match_test.go    replies against patterns of JSON
+//	aws_forks_test.go  the pinned AWS CLI many times, for a table
 //	device_test.go   one device, whichever MQTT client it is made of
 //	script_test.go   a program of js or python, written as a user would
 //

@@ -101,9 +101,13 @@ var house = []door{
 		rooms: with(rules, "internal/cli/...", "internal/wire/...", "internal/auth", "internal/sim"),
 		libs: []string{
 			"github.com/alecthomas/kong", "github.com/jmespath/go-jmespath", "charm.land/lipgloss/v2",
-			"github.com/mattn/go-isatty", jsonLib,
+			"github.com/mattn/go-isatty", jsonLib, "golang.org/x/sys",
 		},
 		noStd: noSQL,
+	},
+	{
+		room: "internal/cli/awscli", rooms: with(rules, "internal/cli/awscli/...", "internal/wire/..."),
+		libs: []string{"golang.org/x/text"}, noStd: []string{"net", "os", "database/sql"}, timeless: true,
 	},
 	{
 		room:  "internal/sim",
