@@ -35,34 +35,59 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 	if n := len(in.Targets); n > job.MaxTargets {
 		return nil, job.Errorf(job.LimitExceeded, "%d targets are too many: a job may have at most %d, put the things into a group", n, job.MaxTargets)
 	}
-	now := c.Now()
-	err := c.Store.Update(ctx, func(tx store.Tx) error {
+	asked, err := c.newJob(by, in)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Store.Update(ctx, func(tx store.Tx) error {
 		if _, _, err := tx.Job(in.JobID); !errors.Is(err, store.ErrNotFound) {
 			return c.jobExists(in.JobID, err)
 		}
-		targets, err := c.resolve(tx, in.Targets)
-		if err != nil {
+		j := asked
+		if j.Resolved, err = c.resolve(tx, in.Targets); err != nil {
 			return err
 		}
-		pin, err := tx.Pin()
-		if err != nil {
+		if err := c.checkActive(tx, j.Selection); err != nil {
 			return err
 		}
-		j := job.NewJob(in.JobID, in.Targets, targets, pin, now)
-		j.Description, j.Actor = in.Description, by.Principal
-		j.Rollout = j.Rollout.Capped(c.RolloutDefault, c.RolloutMax)
-		if t := in.TimeoutConfig; t != nil {
-			j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
+		if j.Expansion.Pin, err = tx.Pin(); err != nil {
+			return err
 		}
 		if err := tx.PutJob(&j, document); err != nil {
 			return err
 		}
-		return tx.SetDue(j.Key, now)
+		return tx.SetDue(j.Key, j.CreatedAt)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &iot.CreateJobOutput{JobARN: c.jobARN(in.JobID), JobID: in.JobID, Description: in.Description}, nil
+}
+
+// newJob is the job that a request asks for, its targets not yet looked up.
+// Errors: InvalidRequest.
+func (c *Control) newJob(by Caller, in *iot.CreateJobInput) (j job.Job, err error) {
+	j = job.NewJob(in.JobID, in.Targets, nil, 0, c.Now())
+	j.Description, j.Actor = in.Description, by.Principal
+	if in.TargetSelection != "" {
+		if j.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
+			return j, err
+		}
+	}
+	if j.Rollout, err = c.rollout(in.JobExecutionsRolloutConfig); err != nil {
+		return j, err
+	}
+	if j.Abort, err = abort(in.AbortConfig); err != nil {
+		return j, err
+	}
+	if j.Retry, err = retry(in.JobExecutionsRetryConfig); err != nil {
+		return j, err
+	}
+	j.Retries = j.Retry.Budget()
+	if t := in.TimeoutConfig; t != nil {
+		j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
+	}
+	return j, nil
 }
 
 func (k *core) jobExists(id job.ID, err error) error {
@@ -146,6 +171,7 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 	if j.Status == job.JobCanceled {
 		out.ForceCanceled = &j.ForceCanceled
 	}
+	out.JobExecutionsRolloutConfig, out.AbortConfig, out.JobExecutionsRetryConfig = rolloutConfig(j.Rollout), abortConfig(j.Abort), retryConfig(j.Retry)
 	if j.InProgressMinutes > 0 {
 		out.TimeoutConfig = &iot.TimeoutConfig{InProgressTimeoutInMinutes: &j.InProgressMinutes}
 	}
@@ -258,11 +284,24 @@ func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInpu
 
 // DeleteJob flips the job's flag: from then on devices and lists see nothing of
 // it, and its id is free when the scheduler has removed its executions
-// (design.md decision 12). Errors: NotFound, InvalidStateTransition.
+// (design.md decision 12). Errors: NotFound, InvalidStateTransition, LimitExceeded.
 func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInput) (*iot.DeleteJobOutput, error) {
-	_, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
-		j, err := j.Delete(in.Force, c.Now())
-		return j, err == nil, err
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		j, _, err := findJob(tx, in.JobID)
+		if err != nil {
+			return err
+		}
+		now := c.Now()
+		if j, err = j.Delete(in.Force, now); err != nil {
+			return err
+		}
+		if err := c.checkDeleting(tx); err != nil {
+			return err
+		}
+		if err := tx.PutJob(&j, nil); err != nil {
+			return err
+		}
+		return tx.SetDue(j.Key, now)
 	})
 	if err != nil {
 		return nil, err

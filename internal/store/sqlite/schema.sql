@@ -69,12 +69,16 @@ CREATE TABLE job (
   force_canceled      INTEGER NOT NULL,
   changed             INTEGER NOT NULL,
   in_progress_minutes INTEGER NOT NULL,
+  retry_failed        INTEGER NOT NULL DEFAULT 0,   -- retries that each thing may have: for FAILED,
+  retry_timed_out     INTEGER NOT NULL DEFAULT 0,   -- for TIMED_OUT,
+  retry_both          INTEGER NOT NULL DEFAULT 0,   -- or for both together
   selection           INTEGER NOT NULL,
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
-  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, actor
+  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, abort, retry, actor
 ) STRICT;
+CREATE INDEX job_status ON job (status, selection);
 CREATE TABLE job_target (
   target TEXT NOT NULL,
   job    INTEGER NOT NULL,
@@ -88,10 +92,31 @@ CREATE TABLE expansion (
   target    INTEGER NOT NULL,
   after_key INTEGER NOT NULL,
   started   INTEGER NOT NULL,
-  second    INTEGER NOT NULL,
-  in_second INTEGER NOT NULL,
-  released  INTEGER NOT NULL
+  released  INTEGER NOT NULL,
+  steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
+  recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
+  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
+  since      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+-- The groups that a CONTINUOUS job follows while it is active.
+CREATE TABLE followed (
+  grp INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  PRIMARY KEY (grp, job)
+) STRICT, WITHOUT ROWID;
+-- What has become of the things it follows, in the order it happened, until the
+-- scheduler has done what follows from it. thing: it joined or left; grp: the
+-- group was dissolved, and its things are walked from after on.
+CREATE TABLE retarget (
+  job    INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  thing  INTEGER NOT NULL,
+  grp    INTEGER NOT NULL,
+  joined INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 CREATE TABLE document (
   job  INTEGER PRIMARY KEY,
@@ -127,6 +152,9 @@ CREATE TABLE execution (
   due           INTEGER,                  -- the earlier deadline while a timer runs
   force_canceled INTEGER NOT NULL,
   retry         INTEGER NOT NULL,
+  retries_failed INTEGER NOT NULL DEFAULT 0, -- how many of them for FAILED
+  finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
+  has_left      INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   last_event    INTEGER NOT NULL,
   details       BLOB,                     -- JSON object, NULL when empty
   PRIMARY KEY (thing, job, number)
