@@ -1,6 +1,7 @@
 package job
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ type machine struct {
 	rows    map[ID][]Execution // attempts by job, oldest first
 	states  map[ID]State
 	tallies map[ID]Tally
-	told    []Ref // heads as devices were told
-	pending map[Ref]bool
+	told    Ref // the plain head as devices were told
+	pending map[Namespace]map[Ref]bool
 	seq     int64
 }
 
@@ -26,25 +27,22 @@ var budgets = []Budget{{}, {Failed: 2, TimedOut: 1}, {Both: 3}, {TimedOut: 1}}
 func newMachine() *machine {
 	m := &machine{
 		now: epoch, rows: map[ID][]Execution{}, states: map[ID]State{}, tallies: map[ID]Tally{},
-		told: []Ref{{}}, pending: map[Ref]bool{},
+		pending: map[Namespace]map[Ref]bool{},
 	}
 	for i, id := range []ID{"a", "b", "c", "d"} {
 		m.states[id] = State{Key: int64(i + 1), ID: id, Status: JobInProgress, InProgressMinutes: int64(i) * 3, Retries: budgets[i]}
+		if i >= 2 { // two jobs in each of two namespaces
+			s := m.states[id]
+			s.Namespace = "gg"
+			m.states[id] = s
+		}
 	}
 	return m
 }
 
 // queue is what the store would hand to a decision.
 func (m *machine) queue(r Ref) Queue {
-	var q Queue
-	for id, attempts := range m.rows {
-		for _, e := range attempts {
-			if e.Status.Pending() {
-				q.Pending = append(q.Pending, Entry{e, m.states[id]})
-			}
-		}
-	}
-	slices.SortFunc(q.Pending, func(a, b Entry) int { return compare(a.Execution, b.Execution) })
+	q := m.queueOf(m.states[r.Job].Namespace)
 	attempts := m.rows[r.Job]
 	for i, e := range attempts {
 		if e.Number == r.Number || r.Number == 0 && i == len(attempts)-1 {
@@ -58,6 +56,23 @@ func (m *machine) queue(r Ref) Queue {
 			}
 		}
 	}
+	return q
+}
+
+// queueOf is the queue of a namespace.
+func (m *machine) queueOf(n Namespace) Queue {
+	var q Queue
+	for id, attempts := range m.rows {
+		if m.states[id].Namespace != n {
+			continue
+		}
+		for _, e := range attempts {
+			if e.Status.Pending() {
+				q.Pending = append(q.Pending, Entry{e, m.states[id]})
+			}
+		}
+	}
+	slices.SortFunc(q.Pending, func(a, b Entry) int { return compare(a.Execution, b.Execution) })
 	return q
 }
 
@@ -78,6 +93,9 @@ func (m *machine) write(t *rapid.T, out Outcome) {
 				t.Fatal("startedAt moved")
 			}
 		}
+		if move.Namespace != m.states[id].Namespace {
+			t.Fatalf("a move of %s is in namespace %q", id, move.Namespace)
+		}
 		m.tallies[id] = m.tallies[id].Plus(move.Tally)
 		switch {
 		case b.Number == 0:
@@ -97,11 +115,14 @@ func (m *machine) write(t *rapid.T, out Outcome) {
 	}
 	for _, e := range out.Effects {
 		head, _ := Head(e.After, m.now)
+		if e.Next && e.Namespace != "" {
+			t.Fatal("a namespace has no notify-next")
+		}
 		if e.Next {
-			m.told = append(m.told, head.refIfAny())
+			m.told = head.refIfAny()
 		}
 		if e.Notify {
-			m.pending = pendingSet(e.After, m.now)
+			m.pending[e.Namespace] = pendingSet(e.After, m.now)
 		}
 	}
 }
@@ -144,19 +165,20 @@ func (m *machine) sweep(t *rapid.T) {
 }
 
 func (m *machine) check(t *rapid.T) {
-	q := m.queue(Ref{})
-	head, _ := Head(q, m.now)
-	if last := m.told[len(m.told)-1]; last != head.refIfAny() {
-		t.Fatalf("devices were told that %v is next, and it is %v", last, head.refIfAny())
+	head, _ := Head(m.queueOf(""), m.now)
+	if m.told != head.refIfAny() {
+		t.Fatalf("devices were told that %v is next, and it is %v", m.told, head.refIfAny())
 	}
-	seen := pendingSet(q, m.now)
-	if len(seen) != len(m.pending) {
-		t.Fatalf("devices were told of %v, and pending is %v", m.pending, seen)
-	}
-	visible := q.Visible(m.now)
-	for i := 1; i < len(visible); i++ {
-		if !Less(visible[i-1], visible[i]) {
-			t.Fatalf("the queue is out of order at %d", i)
+	for _, n := range []Namespace{"", "gg"} {
+		q := m.queueOf(n)
+		if seen := pendingSet(q, m.now); !maps.Equal(seen, m.pending[n]) {
+			t.Fatalf("devices were told of %v in %q, and pending is %v", m.pending[n], n, seen)
+		}
+		visible := q.Visible(m.now)
+		for i := 1; i < len(visible); i++ {
+			if !Less(visible[i-1], visible[i]) {
+				t.Fatalf("the queue of %q is out of order at %d", n, i)
+			}
 		}
 	}
 	for id, attempts := range m.rows {
@@ -224,7 +246,7 @@ func TestTheQueueUnderRandomChanges(t *testing.T) {
 				m.write(t, q.Enqueue(Entry{e, m.states[id]}, m.now))
 			},
 			"start-next": func(t *rapid.T) {
-				q := m.queue(Ref{})
+				q := m.queueOf(rapid.SampledFrom([]Namespace{"", "gg"}).Draw(t, "namespace"))
 				head, any := Head(q, m.now)
 				out, got, ok, err := q.StartNext(Change{Kind: Start}, m.now)
 				if err != nil || ok != any || ok && (got.Ref() != head.Ref() || got.Status != InProgress) {

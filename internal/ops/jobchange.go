@@ -29,7 +29,7 @@ func (c *Control) UpdateJob(ctx context.Context, _ Caller, in *iot.UpdateJobInpu
 	if t := in.TimeoutConfig; t != nil {
 		u.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
 	}
-	_, err = c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+	_, err = c.changeJob(ctx, in.JobID, in.NamespaceID, func(j job.Job) (job.Job, bool, error) {
 		j, err := j.Update(u, c.Now())
 		return j, err == nil, err
 	})
@@ -45,7 +45,7 @@ func (c *Control) UpdateJob(ctx context.Context, _ Caller, in *iot.UpdateJobInpu
 func (c *Control) AssociateTargetsWithJob(ctx context.Context, _ Caller, in *iot.AssociateTargetsWithJobInput) (*iot.AssociateTargetsWithJobOutput, error) {
 	var j job.Job
 	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if j, _, err = findJob(tx, in.JobID); err != nil {
+		if j, _, err = findJobIn(tx, in.JobID, in.NamespaceID); err != nil {
 			return err
 		}
 		targets, err := c.resolve(tx, in.Targets)

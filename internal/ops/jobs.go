@@ -17,6 +17,16 @@ func noJob(id job.ID) func() error {
 	return func() error { return job.Errorf(job.NotFound, "Job %s not found", id) }
 }
 
+// findJobIn reads a job of a namespace; the empty one asks for none. Errors:
+// NotFound.
+func findJobIn(tx store.Tx, id job.ID, n job.Namespace) (job.Job, job.Tally, error) {
+	j, t, err := findJob(tx, id)
+	if err == nil && n != "" && n != j.Namespace {
+		err = noJob(id)()
+	}
+	return j, t, err
+}
+
 // findJob reads a job. Errors: NotFound.
 func findJob(tx store.Tx, id job.ID) (job.Job, job.Tally, error) {
 	j, t, err := tx.Job(id)
@@ -68,7 +78,7 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 // Errors: InvalidRequest.
 func (c *Control) newJob(by Caller, in *iot.CreateJobInput) (j job.Job, err error) {
 	j = job.NewJob(in.JobID, in.Targets, nil, 0, c.Now())
-	j.Description, j.Actor = in.Description, by.Principal
+	j.Description, j.Actor, j.Namespace = in.Description, by.Principal, in.NamespaceID
 	if in.TargetSelection != "" {
 		if j.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
 			return j, err
@@ -155,7 +165,7 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 		JobARN: c.jobARN(j.ID), JobID: j.ID, TargetSelection: j.Selection.String(), Status: j.Status,
 		ReasonCode: j.ReasonCode, Comment: j.Comment, Targets: j.Targets, Description: j.Description,
 		CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt,
-		IsConcurrent: j.Concurrent(tally),
+		IsConcurrent: j.Concurrent(tally), NamespaceID: j.Namespace,
 		JobProcessDetails: &iot.JobProcessDetails{
 			ProcessingTargets:        j.Processing(),
 			NumberOfCanceledThings:   tally.Things[job.Canceled],
@@ -182,12 +192,12 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 // its status is asked for (design.md decision 12). Errors: NotFound for a
 // group, InvalidRequest.
 func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput) (*iot.ListJobsOutput, error) {
-	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID)
+	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID, in.NamespaceID)
 	page, err := l.page(in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}
-	f := store.JobFilter{Status: in.Status}
+	f := store.JobFilter{Status: in.Status, Namespace: in.NamespaceID}
 	if in.TargetSelection != "" {
 		if f.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
 			return nil, err
@@ -273,7 +283,7 @@ func (c *Control) GetJobDocument(ctx context.Context, _ Caller, in *iot.GetJobDo
 // scheduler rewrites the executions (control-plane.md B.7). Errors: NotFound;
 // InvalidRequest for a job that is COMPLETED or being deleted.
 func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInput) (*iot.CancelJobOutput, error) {
-	j, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+	j, err := c.changeJob(ctx, in.JobID, "", func(j job.Job) (job.Job, bool, error) {
 		return j.Cancel(in.Force, in.ReasonCode, in.Comment, c.Now())
 	})
 	if err != nil {
@@ -287,7 +297,7 @@ func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInpu
 // (design.md decision 12). Errors: NotFound, InvalidStateTransition, LimitExceeded.
 func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInput) (*iot.DeleteJobOutput, error) {
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
-		j, _, err := findJob(tx, in.JobID)
+		j, _, err := findJobIn(tx, in.JobID, in.NamespaceID)
 		if err != nil {
 			return err
 		}
@@ -310,9 +320,9 @@ func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInpu
 }
 
 // changeJob rewrites a job and makes it due.
-func (c *Control) changeJob(ctx context.Context, id job.ID, change func(job.Job) (job.Job, bool, error)) (j job.Job, err error) {
+func (c *Control) changeJob(ctx context.Context, id job.ID, n job.Namespace, change func(job.Job) (job.Job, bool, error)) (j job.Job, err error) {
 	err = c.Store.Update(ctx, func(tx store.Tx) error {
-		before, _, err := findJob(tx, id)
+		before, _, err := findJobIn(tx, id, n)
 		if err != nil {
 			return err
 		}

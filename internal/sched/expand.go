@@ -123,8 +123,8 @@ func (s *step) taken(j job.Job, m store.Member, newest job.Execution) (bool, err
 // when somebody hears what becomes of it, its past only when it has one.
 func (s *step) enqueue(j job.Job, m store.Member, newest job.Execution) error {
 	var q job.Queue
-	keys := store.Keys{Thing: m.Name}
-	heard := s.heard(m.Name)
+	keys := store.Keys{Thing: m.Name, Namespace: j.Namespace}
+	heard := s.heard(m.Name, j.Namespace)
 	if heard {
 		keys.Queue = store.WholeQueue
 	}

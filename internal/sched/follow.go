@@ -89,7 +89,7 @@ func (s *step) retarget(j job.Job, m store.Member, joined bool) error {
 	case job.Create:
 		return s.enqueue(j, m, newest)
 	case job.Take:
-		return s.apply(m.Name, j.ID, newest.Number, job.Change{Kind: job.Remove, Actor: job.ActorService})
+		return s.apply(j, m.Name, newest.Number, job.Change{Kind: job.Remove, Actor: job.ActorService})
 	case job.Mark, job.Unmark:
 		return s.tx.MarkLeft(newest, verdict == job.Mark)
 	}
@@ -102,16 +102,16 @@ func (s *step) swept(j job.Job, thing registry.Name, newest job.Execution) (job.
 	if seen, ok := job.Effective(newest, j.State, s.now); ok && seen.Version == newest.Version {
 		return newest, nil
 	}
-	if err := s.apply(thing, j.ID, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
+	if err := s.apply(j, thing, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
 		return newest, err
 	}
 	return s.tx.Newest(j.Key, newest.ThingKey)
 }
 
 // apply changes one execution.
-func (s *step) apply(thing registry.Name, id job.ID, number int64, c job.Change) error {
-	heard := s.heard(thing)
-	keys := store.Keys{Thing: thing, Job: id, Number: number}
+func (s *step) apply(j job.Job, thing registry.Name, number int64, c job.Change) error {
+	heard := s.heard(thing, j.Namespace)
+	keys := store.Keys{Thing: thing, Job: j.ID, Number: number}
 	if heard {
 		keys.Queue = store.WholeQueue
 	}
@@ -119,9 +119,9 @@ func (s *step) apply(thing registry.Name, id job.ID, number int64, c job.Change)
 	if err != nil {
 		return err
 	}
-	out, err := snap.Queue.Apply(job.Ref{Job: id, Number: number}, c, s.now)
+	out, err := snap.Queue.Apply(job.Ref{Job: j.ID, Number: number}, c, s.now)
 	if err != nil {
 		return err
 	}
-	return s.write(thing, id, heard, out)
+	return s.write(thing, j.ID, heard, out)
 }

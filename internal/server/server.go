@@ -196,7 +196,7 @@ func (s *Server) replay(ctx context.Context) error {
 func (s *Server) replayOne(ctx context.Context, row store.EffectRow) error {
 	var now store.Snapshot
 	err := s.store.View(ctx, func(tx store.Tx) (err error) {
-		now, err = tx.Snapshot(store.Keys{Thing: row.Thing, Queue: store.WholeQueue})
+		now, err = tx.Snapshot(store.Keys{Thing: row.Thing, Queue: store.WholeQueue, Namespace: row.Namespace})
 		return err
 	})
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Server) replayOne(ctx context.Context, row store.EffectRow) error {
 		return s.store.Update(ctx, func(tx store.Tx) error { return tx.DropEffect(row.Row) })
 	}
 	s.gateway.Effects([]job.Effect{{
-		ThingKey: now.ThingKey, Thing: string(row.Thing), Notify: row.Notify, Next: row.Next,
+		ThingKey: now.ThingKey, Thing: string(row.Thing), Namespace: row.Namespace, Notify: row.Notify, Next: row.Next,
 		After: now.Queue, At: s.cfg.Clock.Now(), Row: row.Row, Durable: true,
 	}})
 	return nil

@@ -101,12 +101,16 @@ type JobFilter struct {
 	Status    job.JobStatus
 	Selection job.Selection
 	Target    string
+	Namespace job.Namespace
 }
 
 // Executions are the rows of executions.
 type Executions interface {
 	// Snapshot is what Submit would show a decision.
 	Snapshot(Keys) (Snapshot, error)
+	// PendingNamespace is the first namespace in which the thing has stored
+	// pending rows; some is false when it has none at all.
+	PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error)
 	// Write applies what a decision has returned.
 	Write(Changes) error
 	// ExecutionsForJob are ordered by thing, then newest number first.
@@ -121,11 +125,13 @@ type Executions interface {
 }
 
 // ExecutionFilter narrows a list of executions. Status is compared with what
-// Effective makes of the row at Now; zero fields do not narrow.
+// Effective makes of the row at Now; zero fields do not narrow. Job and
+// Namespace are for ExecutionsForThing.
 type ExecutionFilter struct {
-	Status job.Status
-	Job    job.ID
-	Now    time.Time
+	Status    job.Status
+	Job       job.ID
+	Namespace job.Namespace
+	Now       time.Time
 }
 
 // Row is a listed execution: as stored, with the state of its job.
@@ -237,5 +243,6 @@ type Session struct {
 type EffectRow struct {
 	Row          int64
 	Thing        registry.Name
+	Namespace    job.Namespace
 	Notify, Next bool
 }

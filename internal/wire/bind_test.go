@@ -165,7 +165,7 @@ func TestBindRefuses(t *testing.T) {
 		"abortConfig with wrong values":          {new(iot.CreateJobInput), job1, `{"targets":["a"],"abortConfig":{"criteriaList":[{"failureType":"NONE","action":"CANCEL","thresholdPercentage":100.5}]}}`, job.InvalidRequest, "3 validation errors detected: Value 'NONE' at 'abortConfig.criteriaList.1.member.failureType'"},
 		"tags, later":                            {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                 {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
-		"namespaceId, later":                     {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "n"}, "", job.NotImplemented, "'namespaceId' (namespaces)"},
+		"a namespace with a colon":               {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
 		"exclusive, later":                       {new(iot.AttachThingPrincipalInput), from{"uri:thingName": "t", "header:x-amzn-principal": "p", "query:thingPrincipalType": "EXCLUSIVE_THING"}, "", job.NotImplemented, "EXCLUSIVE_THING"},
 	}
 	for name, r := range rows {
@@ -183,7 +183,6 @@ func TestEveryLaterMemberOfCreateJobIsRefusedByName(t *testing.T) {
 		"documentSource":             `"https://example.com/a"`,
 		"presignedUrlConfig":         `{"expiresInSec":60}`,
 		"tags":                       `[{"Key":"a"}]`,
-		"namespaceId":                `"n"`,
 		"jobTemplateArn":             `"arn:aws:iot:r::jobtemplate/x"`,
 		"documentParameters":         `{"a":"b"}`,
 		"schedulingConfig":           `{"startTime":"2030-01-01T00:00"}`,

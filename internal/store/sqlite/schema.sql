@@ -76,7 +76,8 @@ CREATE TABLE job (
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
-  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, abort, retry, actor
+  rest                TEXT NOT NULL,      -- JSON: description, targets, cancellation, rollout, abort, retry, actor
+  namespace           TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX job_status ON job (status, selection);
 CREATE TABLE job_target (
@@ -164,15 +165,17 @@ CREATE INDEX execution_by_seq ON execution (thing, seq);
 CREATE INDEX execution_due ON execution (due) WHERE due IS NOT NULL;
 
 -- The queue: one row for each stored QUEUED or IN_PROGRESS execution, touched
--- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED.
+-- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED. The
+-- namespace is in the key, so that a queue costs nothing for what waits in another.
 CREATE TABLE pending (
-  thing  INTEGER NOT NULL,
-  rank   INTEGER NOT NULL,
-  queued INTEGER NOT NULL,
-  seq    INTEGER NOT NULL,
-  job    INTEGER NOT NULL,
-  number INTEGER NOT NULL,
-  PRIMARY KEY (thing, rank, queued, seq)
+  thing     INTEGER NOT NULL,
+  namespace TEXT NOT NULL,
+  rank      INTEGER NOT NULL,
+  queued    INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  job       INTEGER NOT NULL,
+  number    INTEGER NOT NULL,
+  PRIMARY KEY (thing, namespace, rank, queued, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
@@ -190,10 +193,11 @@ CREATE TABLE event (
 ) STRICT;
 
 CREATE TABLE effect (
-  seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-  thing  TEXT NOT NULL,
-  notify INTEGER NOT NULL,
-  next   INTEGER NOT NULL
+  seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+  thing     TEXT NOT NULL,
+  notify    INTEGER NOT NULL,
+  next      INTEGER NOT NULL,
+  namespace TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE TABLE session (

@@ -149,9 +149,9 @@ func (t *tx) PutJob(j *job.Job, document []byte) error {
 
 func (t *tx) insertJob(j *job.Job, rest string, document []byte) error {
 	_, err := t.c.exec(`INSERT INTO job (id, status, force_canceled, changed, in_progress_minutes, selection,
-		created, last_updated, completed, rest, retry_failed, retry_timed_out, retry_both) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		created, last_updated, completed, rest, namespace, retry_failed, retry_timed_out, retry_both) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		string(j.ID), int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, int64(j.Selection),
-		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, j.Retries.Failed, j.Retries.TimedOut, j.Retries.Both)
+		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, string(j.Namespace), j.Retries.Failed, j.Retries.TimedOut, j.Retries.Both)
 	if err != nil {
 		return err
 	}
@@ -217,13 +217,14 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
 		args = append(args, f.Target)
 	}
-	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0))
+	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0 || f.Namespace != ""))
 	err = t.paged(sql, args, func(r *row) error {
 		j, err := scanJob(r)
 		if err != nil {
 			return err
 		}
-		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection)
+		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection) &&
+			(f.Namespace == "" || f.Namespace == j.Namespace)
 		keep, err := pg.take(cursor(j.Key), wanted)
 		if keep {
 			jobs = append(jobs, j)

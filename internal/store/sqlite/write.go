@@ -20,10 +20,10 @@ const (
 	sqlDeleteExecution = `DELETE FROM execution WHERE thing=? AND job=? AND number=?`
 	sqlRelink          = `UPDATE execution SET finished_before = ?1 WHERE thing = ?2 AND job = ?3 AND number > ?4 AND number <= coalesce(
  (SELECT min(e.number) FROM execution e WHERE e.thing = ?2 AND e.job = ?3 AND e.number > ?4 AND e.status BETWEEN 3 AND 6), 9223372036854775807)`
-	sqlInsertPending = `INSERT INTO pending (thing, rank, queued, seq, job, number) VALUES (?,?,?,?,?,?)`
-	sqlDeletePending = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=?`
+	sqlInsertPending = `INSERT INTO pending (thing, rank, queued, seq, namespace, job, number) VALUES (?,?,?,?,?,?,?)`
+	sqlDeletePending = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=? AND namespace=?`
 	sqlInsertEvent   = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
-	sqlInsertEffect  = `INSERT INTO effect (thing, notify, next) VALUES (?,?,?)`
+	sqlInsertEffect  = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
 )
 
 // Write applies what a decision returned: rows, history, counters, effects.
@@ -39,7 +39,7 @@ func (t *tx) Write(ch store.Changes) error {
 	for i := range ch.Effects {
 		e := &ch.Effects[i]
 		if e.Durable {
-			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next); err != nil {
+			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next, string(e.Namespace)); err != nil {
 				return err
 			}
 			e.Row = t.c.lastInsertRowID()
@@ -77,7 +77,7 @@ func (t *tx) move(m *job.Move, ch store.Changes) error {
 	if err := t.putExecution(m, details); err != nil {
 		return err
 	}
-	if err := t.putPending(m.Before, m.After); err != nil {
+	if err := t.putPending(m.Before, m.After, m.Namespace); err != nil {
 		return err
 	}
 	if !m.Tally.Zero() {
@@ -170,7 +170,7 @@ func (t *tx) relink(gone *job.Execution) error {
 }
 
 // putPending keeps the queue table: a row for each stored pending execution.
-func (t *tx) putPending(before, after job.Execution) error {
+func (t *tx) putPending(before, after job.Execution, namespace job.Namespace) error {
 	was := before.Number != 0 && before.Status.Pending()
 	is := after.Number != 0 && after.Status.Pending()
 	if was == is && (!was || rank(before) == rank(after)) {
@@ -181,7 +181,7 @@ func (t *tx) putPending(before, after job.Execution) error {
 		if err != nil {
 			return err
 		}
-		bindPlace(s, before)
+		bindPlace(s, before, namespace)
 		if err := run(s); err != nil {
 			return err
 		}
@@ -193,17 +193,18 @@ func (t *tx) putPending(before, after job.Execution) error {
 	if err != nil {
 		return err
 	}
-	bindPlace(s, after)
-	s.BindInt64(5, after.JobKey)
-	s.BindInt64(6, after.Number)
+	bindPlace(s, after, namespace)
+	s.BindInt64(6, after.JobKey)
+	s.BindInt64(7, after.Number)
 	return run(s)
 }
 
-func bindPlace(s *zs.Stmt, e job.Execution) {
+func bindPlace(s *zs.Stmt, e job.Execution, namespace job.Namespace) {
 	s.BindInt64(1, e.ThingKey)
 	s.BindInt64(2, rank(e))
 	s.BindInt64(3, millis(e.QueuedAt))
 	s.BindInt64(4, e.Seq)
+	s.BindText(5, string(namespace))
 }
 
 func rank(e job.Execution) int64 {

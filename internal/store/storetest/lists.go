@@ -17,7 +17,7 @@ import (
 
 var lists = []check{
 	{"a job is kept as it was put, with its document and its cursor", jobsAreKept},
-	{"jobs are listed newest first, by status, selection and target", listJobs},
+	{"jobs are listed newest first, by status, selection, target and namespace", listJobs},
 	{"executions of a job are listed by thing, the newest attempt first", executionsForJob},
 	{"executions of a thing are listed newest first", executionsForThing},
 	{"lists are filtered by what is to be seen, not by what is stored", effectiveFilter},
@@ -118,6 +118,9 @@ func listJobs(t *testing.T, w *world) {
 		if i%5 == 0 {
 			j.Selection = job.Continuous
 		}
+		if i%6 == 0 {
+			j.Namespace = "gg"
+		}
 		w.update(func(tx store.Tx) error { return tx.PutJob(&j, []byte("1")) })
 	}
 	for _, row := range []struct {
@@ -131,6 +134,9 @@ func listJobs(t *testing.T, w *world) {
 		{store.JobFilter{Target: "arn:third", Status: job.JobInProgress}, []int{15, 9, 3}},
 		{store.JobFilter{Target: "arn:third", Status: job.JobInProgress, Selection: job.Continuous}, []int{15}},
 		{store.JobFilter{Target: "arn:none"}, nil},
+		{store.JobFilter{Namespace: "gg"}, []int{18, 12, 6, 0}},
+		{store.JobFilter{Namespace: "gg", Selection: job.Continuous, Target: "arn:third"}, []int{0}},
+		{store.JobFilter{Namespace: "g"}, nil},
 	} {
 		w.view(func(tx store.Tx) error {
 			jobs, err := all(func(p store.Page) ([]job.Job, string, error) { return tx.JobList(row.f, p) })
@@ -207,15 +213,20 @@ func executionsForJob(t *testing.T, w *world) {
 func executionsForThing(t *testing.T, w *world) {
 	fw, _, names := w.mixed()
 	w.enqueue(fw, names[2])
+	w.enqueue(w.namespaced("gg", "deployment", 0), names[2])
 	key := w.snapshot(store.Keys{Thing: names[2]}).ThingKey
 	for _, row := range []struct {
 		f    store.ExecutionFilter
 		want []string
 	}{
-		{store.ExecutionFilter{}, []string{"fw#4", "other#1", "fw#3", "fw#2", "fw#1"}},
+		{store.ExecutionFilter{}, []string{"deployment#1", "fw#4", "other#1", "fw#3", "fw#2", "fw#1"}},
 		{store.ExecutionFilter{Job: "fw"}, []string{"fw#4", "fw#3", "fw#2", "fw#1"}},
 		{store.ExecutionFilter{Job: "other"}, []string{"other#1"}},
 		{store.ExecutionFilter{Job: "none"}, nil},
+		{store.ExecutionFilter{Namespace: "gg"}, []string{"deployment#1"}},
+		{store.ExecutionFilter{Namespace: "gg", Status: job.Failed, Now: w.now()}, nil},
+		{store.ExecutionFilter{Namespace: "gg", Job: "fw"}, nil},
+		{store.ExecutionFilter{Namespace: "gg", Job: "deployment"}, []string{"deployment#1"}},
 		{store.ExecutionFilter{Status: job.Failed, Now: w.now()}, []string{"fw#2", "fw#1"}},
 		{store.ExecutionFilter{Status: job.Queued, Job: "fw", Now: w.now()}, []string{"fw#4", "fw#3"}},
 	} {

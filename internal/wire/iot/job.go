@@ -21,7 +21,7 @@ type CreateJobInput struct {
 	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
 	Tags                       []Tag                       `json:"tags,omitzero" later:"tags"`
-	NamespaceID                string                      `json:"namespaceId,omitzero" later:"namespaces"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero" later:"job templates"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero" later:"managed templates"`
@@ -39,7 +39,7 @@ type CreateJobOutput struct {
 // UpdateJobInput is the request of UpdateJob: what is absent stays as it is.
 type UpdateJobInput struct {
 	JobID                      job.ID                      `uri:"jobId"`
-	NamespaceID                string                      `query:"namespaceId" later:"namespaces"`
+	NamespaceID                job.Namespace               `query:"namespaceId"`
 	Description                string                      `json:"description,omitzero"`
 	PresignedURLConfig         *PresignedURLConfig         `json:"presignedUrlConfig,omitzero" later:"presigned URLs"`
 	JobExecutionsRolloutConfig *JobExecutionsRolloutConfig `json:"jobExecutionsRolloutConfig,omitzero"`
@@ -53,10 +53,10 @@ type UpdateJobOutput struct{}
 
 // AssociateTargetsWithJobInput is the request of AssociateTargetsWithJob.
 type AssociateTargetsWithJobInput struct {
-	JobID       job.ID   `uri:"jobId"`
-	NamespaceID string   `query:"namespaceId" later:"namespaces"`
-	Targets     []string `json:"targets"`
-	Comment     string   `json:"comment,omitzero"`
+	JobID       job.ID        `uri:"jobId"`
+	NamespaceID job.Namespace `query:"namespaceId"`
+	Targets     []string      `json:"targets"`
+	Comment     string        `json:"comment,omitzero"`
 }
 
 // AssociateTargetsWithJobOutput is the reply of AssociateTargetsWithJob.
@@ -97,7 +97,7 @@ type Job struct {
 	CompletedAt                time.Time                   `json:"completedAt,omitzero"`
 	JobProcessDetails          *JobProcessDetails          `json:"jobProcessDetails,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
-	NamespaceID                string                      `json:"namespaceId,omitzero"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero"`
@@ -134,7 +134,7 @@ type ListJobsInput struct {
 	NextToken       string             `query:"nextToken"`
 	ThingGroupName  registry.GroupName `query:"thingGroupName"`
 	ThingGroupID    string             `query:"thingGroupId"`
-	NamespaceID     string             `query:"namespaceId" later:"namespaces"`
+	NamespaceID     job.Namespace      `query:"namespaceId"`
 }
 
 // ListJobsOutput is the reply of ListJobs.
@@ -184,9 +184,9 @@ type CancelJobOutput struct {
 
 // DeleteJobInput is the request of DeleteJob.
 type DeleteJobInput struct {
-	JobID       job.ID `uri:"jobId"`
-	Force       bool   `query:"force"`
-	NamespaceID string `query:"namespaceId" later:"namespaces"`
+	JobID       job.ID        `uri:"jobId"`
+	Force       bool          `query:"force"`
+	NamespaceID job.Namespace `query:"namespaceId"`
 }
 
 // DeleteJobOutput is the reply of DeleteJob; its body is empty.
