@@ -54,9 +54,10 @@ var house = []door{
 
 	{room: "internal/job", noStd: noIO, timeless: true},
 	{room: "internal/registry", rooms: []string{"internal/job"}, noStd: noIO, timeless: true},
+	{room: "internal/shadow", rooms: rules, noStd: noIO, timeless: true},
 	{room: "internal/policy", rooms: rules, noStd: noIO, timeless: true},
 
-	{room: "internal/wire", rooms: with(rules, "internal/wire/..."), libs: []string{jsonLib}, noStd: noHTTP, timeless: true},
+	{room: "internal/wire", rooms: with(rules, "internal/shadow", "internal/wire/..."), libs: []string{jsonLib}, noStd: noHTTP, timeless: true},
 	{room: "internal/auth", rooms: with(rules, "internal/clock", "internal/policy", "internal/wire/..."), noStd: noSQL},
 
 	{room: "internal/store", rooms: with(rules, "internal/clock"), noStd: noHTTP},
@@ -73,7 +74,7 @@ var house = []door{
 	},
 
 	{
-		room: "internal/ops", rooms: with(rules, "internal/wire/...", "internal/policy", "internal/store", "internal/clock"),
+		room: "internal/ops", rooms: with(rules, "internal/shadow", "internal/wire/...", "internal/policy", "internal/store", "internal/clock"),
 		libs: []string{uuidLib}, noStd: noHTTP, timeless: true,
 	},
 	{
@@ -85,7 +86,7 @@ var house = []door{
 	{room: "internal/broker/brokertest", rooms: []string{"internal/broker/...", "internal/clock"}, libs: testLibs, noStd: noHTTP},
 	{
 		room:  "internal/mqtt",
-		rooms: with(rules, "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		rooms: with(rules, "internal/shadow", "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
 		noStd: noHTTP,
 	},
 	{

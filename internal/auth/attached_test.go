@@ -8,11 +8,11 @@ import (
 
 // The rule of design.md decision 13, and the filters of device-plane.md 1.3 and 6.5.
 func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
-	rule := AttachedThings{Of: func(id string) []registry.Name {
+	rule := AttachedThings{Of: func(id string) ([]registry.Name, bool) {
 		if id == "c1" {
-			return []registry.Name{"T", "gw:1"}
+			return []registry.Name{"T", "gw:1"}, true
 		}
-		return nil
+		return nil, id == "c2"
 	}}
 	for _, c := range []struct {
 		action   Action
@@ -35,7 +35,17 @@ func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
 		{Publish, "$aws/things/T/", false},
 		{Publish, "$aws/things/U/../T/jobs/get", false},
 		{Publish, "$aws/events/job/fw-42/completed", false},
-		{Publish, "$aws/rules/r", false},
+		{Publish, "$aws/rules/r", true},
+		{Publish, "$aws/rules/", false},
+		{Publish, "$aws/certificates/create/json", true},
+		{Publish, "$aws/provisioning-templates/t/provision/json", true},
+		{Publish, "$aws/commands/things/T/executions/e/response/json", true},
+		{Publish, "$aws/commands/things/U/executions/e/response/json", false},
+		{Publish, "$aws/commands/clients/T/executions/e/response/json", false},
+		{Publish, "$aws/device_location/T/get_position_estimate", true},
+		{Publish, "$aws/device_location/U/get_position_estimate", false},
+		{Subscribe, "$aws/commands/things/+/executions/#", false},
+		{Subscribe, "$aws/certificates/create/json/accepted", true},
 		{Publish, "$SYS/broker", false},
 		{Publish, "$", false},
 		{Publish, "", false},
@@ -83,6 +93,9 @@ func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
 		}
 		if rule.Allow(Principal{}, c.action, c.resource) {
 			t.Errorf("%s %q: nobody may do this", c.action, c.resource)
+		}
+		if rule.Allow(Principal{ByCertificate, "inactive"}, c.action, c.resource) {
+			t.Errorf("%s %q: the holder of a certificate that is not ACTIVE may not do this", c.action, c.resource)
 		}
 		if !rule.Allow(Principal{ByAccessKey, "AKIA"}, c.action, c.resource) {
 			t.Errorf("%s %q: refused to an operator", c.action, c.resource)

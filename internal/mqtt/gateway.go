@@ -38,8 +38,9 @@ type Config struct {
 // The facts of a connection are its auth.Principal.
 type Gateway struct {
 	Config
-	data   Data
-	broker *broker.Broker
+	data    Data
+	shadows Shadows
+	broker  *broker.Broker
 }
 
 var _ broker.Hooks = (*Gateway)(nil)
@@ -49,16 +50,22 @@ var _ broker.Hooks = (*Gateway)(nil)
 func New(c Config) *Gateway { return &Gateway{Config: c} }
 
 // Bind completes the gateway.
-func (g *Gateway) Bind(b *broker.Broker, d Data) { g.broker, g.data = b, d }
+func (g *Gateway) Bind(b *broker.Broker, d Data, s Shadows) { g.broker, g.data, g.shadows = b, d, s }
 
 // Connect decides on a CONNECT: the policy's answer, also for the will. A will
-// on a reserved topic is refused, for no client may speak there unasked.
+// on a topic of another service is never heard, as AWS's shadow service ignores
+// one; on another reserved topic it is refused, for no client may speak there
+// unasked.
 func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 	who := principal(c)
 	if !g.Authorizer.Allow(who, auth.Connect, p.ClientID) {
 		return broker.Reason(notAuthorized)
 	}
 	if w := p.Will; w != nil {
+		if covers(w.Topic, services) && g.Authorizer.Allow(who, auth.Publish, w.Topic) {
+			p.Will = nil
+			return nil
+		}
 		if strings.HasPrefix(w.Topic, "$") || !g.Authorizer.Allow(who, auth.Publish, w.Topic) ||
 			w.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, w.Topic) {
 			return broker.Reason(notAuthorized)
@@ -84,10 +91,7 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	r := parse(topic)
 	switch r.op {
 	case notJobs:
-		if covers(topic, services) {
-			return broker.Drop
-		}
-		return broker.Refuse
+		return g.otherService(c, topic, m.Payload)
 	case answer:
 		return broker.Refuse
 	}
@@ -113,9 +117,21 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 	return g.Authorizer.Allow(principal(c), auth.Receive, topic)
 }
 
-// Connected does nothing: a thing that connects is told nothing, it asks
-// (device-plane.md 4.3).
-func (*Gateway) Connected(*broker.Conn, bool) {}
+// Connected looks again whether the client may be here: its permission may have
+// been taken away after Connect, before EndSessions could see it. A thing that
+// connects is told nothing, it asks (device-plane.md 4.3).
+func (g *Gateway) Connected(c *broker.Conn, _ bool) {
+	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
+		c.Disconnect(notAuthorized)
+	}
+}
+
+// EndSessions closes every connection of a principal; MQTT 5 clients are told
+// that they are not authorised any more. What the Authorizer says must have
+// changed before.
+func (g *Gateway) EndSessions(p auth.Principal) {
+	g.broker.DisconnectWhere(func(c *broker.Conn) bool { return principal(c) == p }, notAuthorized)
+}
 
 // Disconnected does nothing.
 func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}

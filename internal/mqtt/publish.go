@@ -19,6 +19,8 @@ func (g *Gateway) Request(ctx context.Context, c ops.Caller, topic string, paylo
 	switch {
 	case r.op == answer:
 		return job.Errorf(job.Forbidden, "Only the service publishes to %s.", topic)
+	case r.op == notJobs && covers(topic, services):
+		return g.requestOther(ctx, c, topic, payload)
 	case r.op == notJobs && !strings.HasPrefix(topic, prefix):
 		return job.Errorf(job.NotImplemented, "Publish over HTTPS is not implemented yet for topics outside $aws/things/{thing}/jobs/; publish over MQTT.")
 	case r.op == notJobs:

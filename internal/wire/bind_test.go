@@ -166,7 +166,6 @@ func TestBindRefuses(t *testing.T) {
 		"tags, later":                            {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                 {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
 		"a namespace with a colon":               {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
-		"exclusive, later":                       {new(iot.AttachThingPrincipalInput), from{"uri:thingName": "t", "header:x-amzn-principal": "p", "query:thingPrincipalType": "EXCLUSIVE_THING"}, "", job.NotImplemented, "EXCLUSIVE_THING"},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {

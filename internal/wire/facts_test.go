@@ -88,6 +88,26 @@ var shapes = []any{
 	iot.AttachThingPrincipalOutput{},
 	iot.ListThingPrincipalsInput{},
 	iot.ListThingPrincipalsOutput{},
+	iot.CreateCertificateFromCsrInput{},
+	iot.CreateCertificateFromCsrOutput{},
+	iot.RegisterCertificateWithoutCAInput{},
+	iot.RegisterCertificateWithoutCAOutput{},
+	iot.DescribeCertificateInput{},
+	iot.DescribeCertificateOutput{},
+	iot.ListCertificatesInput{},
+	iot.ListCertificatesOutput{},
+	iot.UpdateCertificateInput{},
+	iot.UpdateCertificateOutput{},
+	iot.DeleteCertificateInput{},
+	iot.DeleteCertificateOutput{},
+	iot.DetachThingPrincipalInput{},
+	iot.DetachThingPrincipalOutput{},
+	iot.ListThingPrincipalsV2Input{},
+	iot.ListThingPrincipalsV2Output{},
+	iot.ListPrincipalThingsInput{},
+	iot.ListPrincipalThingsOutput{},
+	iot.ListPrincipalThingsV2Input{},
+	iot.ListPrincipalThingsV2Output{},
 }
 
 // notModelled are structs of the two packages that are not shapes of the AWS models.
@@ -208,7 +228,7 @@ func declaredStructs(t *testing.T) (names []string) {
 	return names
 }
 
-var initialisms = strings.NewReplacer("Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "\x00", "")
+var initialisms = strings.NewReplacer("Ca\x00", "CA", "Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "\x00", "")
 
 // goName is how Go spells AWS's name of a member or shape.
 func goName(member string) string {

@@ -1,4 +1,5 @@
--- Schema of a Drover data folder, format 1. Times are epoch milliseconds, 0 is unset.
+-- Schema of a Drover data folder, format 2. Times are epoch milliseconds, 0 is unset.
+-- A change goes here, for a fresh folder, and into migrations/, for one that is there.
 -- The clustered keys and the few indexes are the ones that measurement asked for:
 -- a progress report rewrites one row of execution and appends one of event.
 
@@ -45,8 +46,13 @@ CREATE TABLE certificate (
   status     TEXT NOT NULL,
   created    INTEGER NOT NULL,
   not_before INTEGER NOT NULL,
-  not_after  INTEGER NOT NULL
+  not_after  INTEGER NOT NULL,
+  mode       TEXT NOT NULL DEFAULT 'DEFAULT',
+  version    INTEGER NOT NULL DEFAULT 1,
+  generation TEXT NOT NULL DEFAULT '',
+  updated    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX certificate_created ON certificate (created);
 CREATE TABLE attachment (
   thing       INTEGER NOT NULL,
   certificate TEXT NOT NULL,
@@ -69,15 +75,15 @@ CREATE TABLE job (
   force_canceled      INTEGER NOT NULL,
   changed             INTEGER NOT NULL,
   in_progress_minutes INTEGER NOT NULL,
-  retry_failed        INTEGER NOT NULL DEFAULT 0,   -- retries that each thing may have: for FAILED,
-  retry_timed_out     INTEGER NOT NULL DEFAULT 0,   -- for TIMED_OUT,
-  retry_both          INTEGER NOT NULL DEFAULT 0,   -- or for both together
   selection           INTEGER NOT NULL,
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
   rest                TEXT NOT NULL,      -- JSON: description, targets, cancellation, rollout, abort, retry, actor
-  namespace           TEXT NOT NULL DEFAULT ''
+  namespace           TEXT NOT NULL DEFAULT '',
+  retry_failed        INTEGER NOT NULL DEFAULT 0,   -- retries that each thing may have: for FAILED,
+  retry_timed_out     INTEGER NOT NULL DEFAULT 0,   -- for TIMED_OUT,
+  retry_both          INTEGER NOT NULL DEFAULT 0    -- or for both together
 ) STRICT;
 CREATE INDEX job_status ON job (status, selection);
 CREATE TABLE job_target (
@@ -87,13 +93,13 @@ CREATE TABLE job_target (
 ) STRICT, WITHOUT ROWID;
 -- How far a job's targets have become executions; rewritten with every slice.
 CREATE TABLE expansion (
-  job       INTEGER PRIMARY KEY,
-  done      INTEGER NOT NULL,
-  pin       INTEGER NOT NULL,
-  target    INTEGER NOT NULL,
-  after_key INTEGER NOT NULL,
-  started   INTEGER NOT NULL,
-  released  INTEGER NOT NULL,
+  job        INTEGER PRIMARY KEY,
+  done       INTEGER NOT NULL,
+  pin        INTEGER NOT NULL,
+  target     INTEGER NOT NULL,
+  after_key  INTEGER NOT NULL,
+  started    INTEGER NOT NULL,
+  released   INTEGER NOT NULL,
   steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
   recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
   associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
@@ -153,11 +159,11 @@ CREATE TABLE execution (
   due           INTEGER,                  -- the earlier deadline while a timer runs
   force_canceled INTEGER NOT NULL,
   retry         INTEGER NOT NULL,
-  retries_failed INTEGER NOT NULL DEFAULT 0, -- how many of them for FAILED
-  finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
-  has_left      INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   last_event    INTEGER NOT NULL,
   details       BLOB,                     -- JSON object, NULL when empty
+  retries_failed  INTEGER NOT NULL DEFAULT 0, -- how many of the retries for FAILED
+  finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
+  has_left        INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   PRIMARY KEY (thing, job, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
@@ -199,6 +205,17 @@ CREATE TABLE effect (
   next      INTEGER NOT NULL,
   namespace TEXT NOT NULL DEFAULT ''
 ) STRICT;
+
+-- Device shadows; the classic one has no name. A deleted one (document NULL) is
+-- remembered for its version.
+CREATE TABLE shadow (
+  thing    INTEGER NOT NULL,
+  name     TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  changed  INTEGER NOT NULL,
+  document BLOB,
+  PRIMARY KEY (thing, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE session (
   client       TEXT PRIMARY KEY,

@@ -45,6 +45,12 @@ func (t *tx) Write(ch store.Changes) error {
 			e.Row = t.c.lastInsertRowID()
 		}
 	}
+	if ch.Shadow != nil {
+		if err := t.putShadow(ch.Shadow); err != nil {
+			return err
+		}
+		t.b.rows++
+	}
 	t.b.effects = append(t.b.effects, ch.Effects...)
 	t.b.rows += int64(len(ch.Moves))
 	return nil

@@ -23,7 +23,10 @@ OPERATIONS = {
         UpdateJob AssociateTargetsWithJob
         DescribeJob ListJobs GetJobDocument CancelJob DeleteJob DescribeJobExecution
         CancelJobExecution DeleteJobExecution ListJobExecutionsForJob ListJobExecutionsForThing
-        CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals""",
+        CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals
+        CreateCertificateFromCsr RegisterCertificateWithoutCA DescribeCertificate ListCertificates
+        UpdateCertificate DeleteCertificate DetachThingPrincipal ListThingPrincipalsV2
+        ListPrincipalThings ListPrincipalThingsV2""",
 }
 
 
