@@ -88,6 +88,7 @@ var issued = map[string][]string{
 		"create-thing-group", "describe-thing-group", "delete-thing-group", "list-thing-groups",
 		"add-thing-to-thing-group", "remove-thing-from-thing-group", "list-things-in-thing-group", "list-thing-groups-for-thing",
 		"create-job", "describe-job", "list-jobs", "get-job-document", "cancel-job", "delete-job",
+		"update-job", "associate-targets-with-job",
 		"describe-job-execution", "cancel-job-execution", "delete-job-execution",
 		"list-job-executions-for-job", "list-job-executions-for-thing",
 		"create-keys-and-certificate", "create-certificate-from-csr", "register-certificate-without-ca",

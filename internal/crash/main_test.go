@@ -89,7 +89,7 @@ func (s *server) start() {
 	s.t.Helper()
 	// The child must live until the cleanup has ended it: t.Context ends before.
 	c, err := process.StartDrover(context.WithoutCancel(s.t.Context()), drover, "dev", "--data", s.data,
-		"--mqtt-addr=127.0.0.1:0", "--http-addr=127.0.0.1:0", "--admin-addr=", "--rollout-default=0", "--rollout-max=0")
+		"--mqtt-addr=127.0.0.1:0", "--http-addr=127.0.0.1:0", "--admin-addr=", "--rollout-default=0", "--rollout-max=0", "--max-active-snapshot-jobs=0")
 	if err != nil {
 		s.t.Fatal(err)
 	}

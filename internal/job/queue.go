@@ -26,8 +26,10 @@ type Queue struct {
 	// Previous is the attempt before Named; Number 0: there is none.
 	Previous Entry
 	// Newer is the thing's newest attempt of the same job when that is not
-	// Named; Number 0: Named is the newest.
+	// Named; Number 0: Named is the newest. Only the newest is ever pending.
 	Newer Entry
+	// Superseded says that an attempt newer than Named is finished.
+	Superseded bool
 }
 
 // Move is one execution's step from before to after: what the store writes.
@@ -184,6 +186,7 @@ func (q Queue) Apply(r Ref, c Change, now time.Time) (Outcome, error) {
 	stored := q.Named.Execution
 	if seen.Version != stored.Version {
 		out.step(stored, seen, Change{Kind: Sweep, Actor: ActorService}, now)
+		out.retry(now)
 	}
 	if c.Kind == Sweep {
 		return out, nil
@@ -197,8 +200,23 @@ func (q Queue) Apply(r Ref, c Change, now time.Time) (Outcome, error) {
 	}
 	if next.Version != seen.Version {
 		out.step(seen, next, c, now)
+		out.retry(now)
 	}
 	return out, nil
+}
+
+// retry queues the attempt that follows one that has just ended, where its job
+// allows one. It is part of the same change, so devices are told once; the one
+// that ended stays the named one.
+func (o *Outcome) retry(now time.Time) {
+	ended := o.Queue
+	next, ok := ended.Named.Job.Retry(ended.Named.Execution, now)
+	if !ok || ended.Newer.Number != 0 {
+		return
+	}
+	*o = o.Then(ended.Enqueue(Entry{next, ended.Named.Job}, now))
+	o.Queue.Newer = o.Queue.Named
+	o.Queue.Named, o.Queue.Previous = ended.Named, ended.Previous
 }
 
 // ActorService is the actor of what the service does by itself.
@@ -229,8 +247,9 @@ func (q Queue) Drop(now time.Time) Outcome {
 // the same job before it, with Number 0 if there is none.
 func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
 	e.Seq = math.MaxInt64 // the last of its instant until the store has numbered it
+	e.FinishedBefore = q.Named.Latest()
 	out := Outcome{Queue: q}
-	out.Queue.Previous, out.Queue.Named, out.Queue.Newer = q.Named, e, Entry{}
+	out.Queue.Previous, out.Queue.Named, out.Queue.Newer, out.Queue.Superseded = q.Named, e, Entry{}, false
 	out.step(Execution{}, e.Execution, Change{Kind: Enqueue, Actor: ActorService}, now)
 	return out
 }
@@ -242,7 +261,7 @@ func (o *Outcome) step(before, after Execution, c Change, now time.Time) {
 	namespace := o.Queue.Named.Job.Namespace
 	o.Moves = append(o.Moves, Move{
 		Before: before, After: after, Namespace: namespace, Kind: c.Kind, Actor: c.Actor,
-		Tally: Delta(o.Queue.Newer.Execution, before, after, o.Queue.Previous.Execution),
+		Tally: Delta(o.Queue.Newer.Execution, before, after, o.Queue.Previous.Execution, o.Queue.Superseded),
 	})
 	oldHead, _ := headCounting(o.Queue, before, now)
 	o.Queue = o.Queue.replace(before, after)

@@ -65,6 +65,9 @@ type Config struct {
 	PendingLimit int
 	// RolloutDefault and RolloutMax are executions per minute; 0: no limit.
 	RolloutDefault, RolloutMax int64
+	// How many jobs of each selection may be active, and how many in deletion, at
+	// once; 0: no limit (control-plane.md H).
+	MaxActiveSnapshot, MaxActiveContinuous, MaxDeleting int
 }
 
 type core struct{ Config }

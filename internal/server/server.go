@@ -165,6 +165,7 @@ func (s *Server) compose(context.Context) error {
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
+		MaxActiveSnapshot: s.cfg.MaxActiveSnapshot, MaxActiveContinuous: s.cfg.MaxActiveContinuous, MaxDeleting: s.cfg.MaxDeleting,
 	})
 	kept := newSessions(s.store)
 	s.closers.push(func(context.Context) error { kept.close(); return nil })
@@ -174,7 +175,7 @@ func (s *Server) compose(context.Context) error {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data, s.data)
-	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log})
+	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess})
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then
 	s.closers.push(s.broker.Close)

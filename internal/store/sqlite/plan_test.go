@@ -20,16 +20,17 @@ import (
 
 // wholeTables are the statements that may read a whole table, each with its reason.
 var wholeTables = map[string]string{
-	"FROM session ORDER BY":     "all sessions are loaded at the start",
-	"FROM retained ORDER BY":    "all retained messages are loaded at the start",
-	"FROM effect ORDER BY":      "all effects that are left are replayed at the start",
-	"FROM job_due ORDER BY at":  "the first of an index",
-	"FROM dissolved LIMIT 1":    "the first of a table that is empty as a rule",
-	"SELECT 1 FROM dissolved":   "the first of a table that is empty as a rule",
-	"SELECT 1 FROM expansion":   "the first of a partial index",
-	"coalesce(max(seq), 0)":     "the last of a table",
-	"WHERE due IS NOT NULL":     "the first of a partial index",
-	"membership WHERE left_at ": "the first of a partial index",
+	"FROM session ORDER BY":        "all sessions are loaded at the start",
+	"FROM retained ORDER BY":       "all retained messages are loaded at the start",
+	"FROM effect ORDER BY":         "all effects that are left are replayed at the start",
+	"FROM job_due ORDER BY at":     "the first of an index",
+	"FROM dissolved LIMIT 1":       "the first of a table that is empty as a rule",
+	"SELECT 1 FROM dissolved":      "the first of a table that is empty as a rule",
+	"FROM retarget WHERE grp <> 0": "the first of a partial index",
+	"SELECT 1 FROM expansion":      "the first of a partial index",
+	"coalesce(max(seq), 0)":        "the last of a table",
+	"WHERE due IS NOT NULL":        "the first of a partial index",
+	"membership WHERE left_at ":    "the first of a partial index",
 }
 
 // sorts are the statements that may sort what they read, each with its reason.

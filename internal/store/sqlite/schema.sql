@@ -79,9 +79,13 @@ CREATE TABLE job (
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
-  rest                TEXT NOT NULL,      -- JSON: description, targets, cancellation, rollout, actor
-  namespace           TEXT NOT NULL DEFAULT ''
+  rest                TEXT NOT NULL,      -- JSON: description, targets, cancellation, rollout, abort, retry, actor
+  namespace           TEXT NOT NULL DEFAULT '',
+  retry_failed        INTEGER NOT NULL DEFAULT 0,   -- retries that each thing may have: for FAILED,
+  retry_timed_out     INTEGER NOT NULL DEFAULT 0,   -- for TIMED_OUT,
+  retry_both          INTEGER NOT NULL DEFAULT 0    -- or for both together
 ) STRICT;
+CREATE INDEX job_status ON job (status, selection);
 CREATE TABLE job_target (
   target TEXT NOT NULL,
   job    INTEGER NOT NULL,
@@ -89,16 +93,37 @@ CREATE TABLE job_target (
 ) STRICT, WITHOUT ROWID;
 -- How far a job's targets have become executions; rewritten with every slice.
 CREATE TABLE expansion (
-  job       INTEGER PRIMARY KEY,
-  done      INTEGER NOT NULL,
-  pin       INTEGER NOT NULL,
-  target    INTEGER NOT NULL,
-  after_key INTEGER NOT NULL,
-  started   INTEGER NOT NULL,
-  second    INTEGER NOT NULL,
-  in_second INTEGER NOT NULL,
-  released  INTEGER NOT NULL
+  job        INTEGER PRIMARY KEY,
+  done       INTEGER NOT NULL,
+  pin        INTEGER NOT NULL,
+  target     INTEGER NOT NULL,
+  after_key  INTEGER NOT NULL,
+  started    INTEGER NOT NULL,
+  released   INTEGER NOT NULL,
+  steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
+  recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
+  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
+  since      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+-- The groups that a CONTINUOUS job follows while it is active.
+CREATE TABLE followed (
+  grp INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  PRIMARY KEY (grp, job)
+) STRICT, WITHOUT ROWID;
+-- What has become of the things it follows, in the order it happened, until the
+-- scheduler has done what follows from it. thing: it joined or left; grp: the
+-- group was dissolved, and its things are walked from after on.
+CREATE TABLE retarget (
+  job    INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  thing  INTEGER NOT NULL,
+  grp    INTEGER NOT NULL,
+  joined INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 CREATE TABLE document (
   job  INTEGER PRIMARY KEY,
@@ -136,6 +161,9 @@ CREATE TABLE execution (
   retry         INTEGER NOT NULL,
   last_event    INTEGER NOT NULL,
   details       BLOB,                     -- JSON object, NULL when empty
+  retries_failed  INTEGER NOT NULL DEFAULT 0, -- how many of the retries for FAILED
+  finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
+  has_left        INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   PRIMARY KEY (thing, job, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX execution_by_job ON execution (job, thing, number DESC);

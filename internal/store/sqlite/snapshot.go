@@ -11,9 +11,10 @@ import (
 // cost. It does not look into an expression: hence `?+0`, and for text `?||...`.
 const (
 	sqlThingKey = `SELECT key FROM thing WHERE name = ? AND deleted = 0`
-	sqlState    = `SELECT key, id, status, force_canceled, changed, in_progress_minutes, namespace FROM job WHERE `
+	sqlState    = `SELECT key, ` + stateColumns + ` FROM job j WHERE `
 	sqlNewest   = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 ORDER BY e.number DESC LIMIT 2`
 	sqlNumbered = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 AND e.number <= ?+0 ORDER BY e.number DESC LIMIT 2`
+	sqlFinished = `SELECT 1 FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 AND e.number > ?+0 AND e.status BETWEEN 3 AND 6 LIMIT 1`
 	sqlPending  = `SELECT ` + executionColumns + ` FROM pending p CROSS JOIN execution e ON e.thing = p.thing AND e.job = p.job AND e.number = p.number
  WHERE p.thing = ?+0 AND p.namespace = ?||'' ORDER BY p.rank, p.queued, p.seq`
 )
@@ -128,11 +129,13 @@ func (t *tx) readNewer(snap *store.Snapshot, state job.State) error {
 	if err != nil {
 		return err
 	}
-	if newest.Number != snap.Queue.Named.Number {
-		newest.JobID = state.ID
-		snap.Queue.Newer = job.Entry{Execution: newest, Job: state}
+	if err := s.Reset(); err != nil || newest.Number == snap.Queue.Named.Number {
+		return err
 	}
-	return s.Reset()
+	newest.JobID = state.ID
+	snap.Queue.Newer = job.Entry{Execution: newest, Job: state}
+	snap.Queue.Superseded, err = t.exists(sqlFinished, snap.ThingKey, state.Key, snap.Queue.Named.Number)
+	return err
 }
 
 func (t *tx) readPending(thing int64, namespace job.Namespace) (pending []job.Entry, err error) {
@@ -197,10 +200,7 @@ func (t *tx) stateByID(id job.ID) (job.State, bool, error) {
 func (t *tx) readState(where string, arg any) (st job.State, found bool, err error) {
 	err = t.c.query(sqlState+where, []any{arg}, func(r *row) error {
 		found = true
-		st = job.State{
-			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
-			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5), Namespace: job.Namespace(r.text(6)),
-		}
+		st = scanStateOf(r, r.int(0), 1)
 		return nil
 	})
 	if found && t.b != nil {

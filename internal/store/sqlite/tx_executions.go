@@ -42,12 +42,16 @@ func (t *tx) ExecutionsForJob(jobKey int64, f store.ExecutionFilter, p store.Pag
 	return rows, pg.next, err
 }
 
-const stateColumns = "j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.namespace"
+const stateColumns = "j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.namespace, j.retry_failed, j.retry_timed_out, j.retry_both"
+
+// stateWidth is how many columns stateColumns has.
+const stateWidth = 9
 
 func scanStateOf(r *row, key int64, at int) job.State {
 	return job.State{
 		Key: key, ID: job.ID(r.text(at)), Status: job.JobStatus(r.int(at + 1)), ForceCanceled: r.bool(at + 2),
 		ChangedAt: instant(r.int(at + 3)), InProgressMinutes: r.int(at + 4), Namespace: job.Namespace(r.text(at + 5)),
+		Retries: job.Budget{Failed: r.int(at + 6), TimedOut: r.int(at + 7), Both: r.int(at + 8)},
 	}
 }
 

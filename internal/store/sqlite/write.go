@@ -11,17 +11,19 @@ import (
 
 const (
 	sqlInsertExecution = `INSERT INTO execution (status, version, started, last_updated, in_progress_deadline, step_deadline,
- force_canceled, last_event, details, due, thing, job, number, seq, queued, retry) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+ force_canceled, last_event, details, due, thing, job, number, seq, queued, retry, retries_failed, finished_before) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	// A report that leaves the timers alone must not touch their index.
 	sqlReportExecution = `UPDATE execution SET status=?, version=?, started=?, last_updated=?, in_progress_deadline=?, step_deadline=?,
  force_canceled=?, last_event=?, details=? WHERE thing=? AND job=? AND number=?`
 	sqlMoveExecution = `UPDATE execution SET status=?, version=?, started=?, last_updated=?, in_progress_deadline=?, step_deadline=?,
  force_canceled=?, last_event=?, details=?, due=? WHERE thing=? AND job=? AND number=?`
 	sqlDeleteExecution = `DELETE FROM execution WHERE thing=? AND job=? AND number=?`
-	sqlInsertPending   = `INSERT INTO pending (thing, rank, queued, seq, namespace, job, number) VALUES (?,?,?,?,?,?,?)`
-	sqlDeletePending   = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=? AND namespace=?`
-	sqlInsertEvent     = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
-	sqlInsertEffect    = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
+	sqlRelink          = `UPDATE execution SET finished_before = ?1 WHERE thing = ?2 AND job = ?3 AND number > ?4 AND number <= coalesce(
+ (SELECT min(e.number) FROM execution e WHERE e.thing = ?2 AND e.job = ?3 AND e.number > ?4 AND e.status BETWEEN 3 AND 6), 9223372036854775807)`
+	sqlInsertPending = `INSERT INTO pending (thing, rank, queued, seq, namespace, job, number) VALUES (?,?,?,?,?,?,?)`
+	sqlDeletePending = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=? AND namespace=?`
+	sqlInsertEvent   = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
+	sqlInsertEffect  = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
 )
 
 // Write applies what a decision returned: rows, history, counters, effects.
@@ -120,6 +122,9 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 		if err := run(s); err != nil {
 			return err
 		}
+		if err := t.relink(b); err != nil {
+			return err
+		}
 		return t.dropTombstone(b.ThingKey)
 	}
 	due, sql := a.Due(), sqlReportExecution
@@ -154,8 +159,20 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 		s.BindInt64(at+3, a.Seq)
 		s.BindInt64(at+4, millis(a.QueuedAt))
 		s.BindInt64(at+5, a.RetryAttempt)
+		s.BindInt64(at+6, a.RetriesFailed)
+		s.BindInt64(at+7, int64(a.FinishedBefore))
 	}
 	return run(s)
+}
+
+// relink tells the attempts after a finished one that was deleted which is the
+// latest finished before them now: those up to the next that is finished.
+func (t *tx) relink(gone *job.Execution) error {
+	if !gone.Status.Finished() {
+		return nil
+	}
+	_, err := t.c.exec(sqlRelink, int64(gone.FinishedBefore), gone.ThingKey, gone.JobKey, gone.Number)
+	return err
 }
 
 // putPending keeps the queue table: a row for each stored pending execution.

@@ -37,8 +37,11 @@ func jobsAreKept(t *testing.T, w *world) {
 		Actor:     "AKID",
 		CreatedAt: w.now(), LastUpdatedAt: w.now(),
 		Expansion: job.Expansion{Pin: 12, Stats: job.Stats{Start: w.now()}},
-		Rollout:   job.Rollout{PerMinute: 1000},
+		Rollout:   job.Rollout{Asked: 900, PerMinute: 1000, Growth: job.Growth{Base: 50, Tenths: 15, Notified: 3, Succeeded: 4}},
+		Abort:     job.AbortPolicy{{Failure: job.Failure(job.TimedOut), Hundredths: 2050, Min: 7}, {Hundredths: 1, Min: 1}},
+		Retry:     job.RetryPolicy{{Failure: job.Failure(job.Failed), Number: 3}, {Failure: job.Failure(job.TimedOut), Number: 2}},
 	}
+	j.Retries = j.Retry.Budget()
 	document := []byte("{\"op\": \"flash\",\n \"z\":1, \"a\":[\"\\u00e9\"]}")
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, document) })
 	same := func() {
@@ -63,7 +66,12 @@ func jobsAreKept(t *testing.T, w *world) {
 		}
 	}
 	same()
-	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Stats: job.Stats{Start: w.now(), Second: 9, InSecond: 3, Released: 77}}
+	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Associated: 2, Since: w.now().Add(time.Hour), Stats: job.Stats{
+		Start: w.now(), Released: 77, Steps: 3, Recent: []job.Batch{{At: w.now(), N: 3}, {At: w.now().Add(1500 * time.Millisecond), N: 74}},
+	}}
+	w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })
+	same()
+	j.InProgressMinutes, j.Rollout, j.Abort, j.Retry, j.Retries = 20, job.Rollout{}, nil, job.RetryPolicy{{Number: 1}}, job.Budget{Both: 1}
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })
 	same()
 	j.Status, j.ForceCanceled, j.ReasonCode, j.Comment = job.JobCanceled, true, "WRONG", "wrong build"
