@@ -427,6 +427,14 @@ func TestWhatMustBeOnDiskIsAnsweredWhenItIs(t *testing.T) {
 		p.expect("PUBACK #3 00")
 
 		w.store.Hold()
+		p.retain(5, "r", "").silent()
+		q := w.dial(v).hello("q").expect("CONNACK false 00*")
+		q.retain(1, "r", "").silent() // it is cleared already, and not yet on disk
+		w.store.Release()
+		p.expect("PUBACK #5 00")
+		q.expect("PUBACK #1 00")
+
+		w.store.Hold()
 		p.pub(4, "elsewhere", "what nobody stores waits for nothing").expect("PUBACK #4 00")
 		w.dial(v).hello("x").expect("CONNACK false 00*").sub(1, 1, "y").expect("SUBACK #1 01")
 		c.expect("PUBLISH*").ack(1)

@@ -18,7 +18,15 @@ import (
 // not; sessions are made, ended and subscribed; jobs are made for devices that
 // are away.
 var sessionsPhase = &phase{
-	name: "persistent sessions", weight: 3, plan: anyFact(150, 2*time.Millisecond),
+	name: "persistent sessions", weight: 3, plan: func(rnd *rand.Rand) plan {
+		switch rnd.IntN(5) {
+		case 0:
+			return plan{kind: "UNSUBACK", facts: 1 + rnd.IntN(10)}
+		case 1:
+			return plan{kind: "CONNACK, clean", facts: 1 + rnd.IntN(10)}
+		}
+		return plan{facts: 1 + rnd.IntN(150), delay: upTo(rnd, 2*time.Millisecond)}
+	},
 	run: func(r *round) {
 		for range 4 {
 			r.actor(r.publish)
