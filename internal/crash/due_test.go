@@ -63,7 +63,7 @@ func (r *round) beginTimers() error {
 	if err != nil {
 		return err
 	}
-	b.due = time.Now().Add(time.Minute)
+	b.due = time.Now().Truncate(time.Millisecond).Add(time.Minute) // times are kept in milliseconds
 	err = each(b.things, func(thing string) error {
 		c, err := dial(r.ctx, r.Ready.MQTT, thing, false)
 		if err != nil {

@@ -94,6 +94,9 @@ func (p *phase) draw(rnd *rand.Rand) plan {
 	how := pick(rnd)
 	out := p.plan(rnd)
 	out.how, out.between = how, upTo(rnd, 30*time.Millisecond)
+	if rnd.IntN(2) == 0 {
+		out.delay = 0
+	}
 	if rnd.IntN(5) == 0 {
 		out.again = append(out.again, upTo(rnd, 30*time.Millisecond))
 	}
@@ -145,7 +148,7 @@ func (h *harness) ready(r *round) (err error) {
 	if err := r.beginTimers(); err != nil {
 		return err
 	}
-	last := r.n >= h.rounds-2 && h.Kills[timersPhase.name] == nil
+	last := r.n >= h.rounds-2 // what has not come due is waited for
 	if b := r.timed.next(); b != nil && (last || time.Until(b.due) < 500*time.Millisecond) {
 		r.phase, r.plan = timersPhase, timersPhase.draw(r.rnd)
 	}

@@ -190,7 +190,8 @@ func (e *execution) judge(got state) (applied []change, v verdict, why string) {
 		highest = max(highest, r.version)
 	}
 	v = lost
-	if got.version > highest {
+	again := got == state{is.status, got.version, is.mark} && got.version > is.version
+	if again || got.version > highest {
 		v = doubled
 	}
 	return nil, v, fmt.Sprintf("%+v; acknowledged was %+v, then %v; unanswered %v", got, is, names(sure), names(open))
@@ -226,6 +227,7 @@ func TestCrashLedgerTellsLossAndDoublingFromWhatMayHaveHappened(t *testing.T) {
 		{"an open report was applied", execution{is: begun, open: []change{reported(3, "SUCCEEDED", 8)}}, state{"SUCCEEDED", 4, 8}, ""},
 		{"an open report was not", execution{is: begun, open: []change{reported(3, "SUCCEEDED", 8)}}, begun, ""},
 		{"half of an open report was", execution{is: begun, open: []change{reported(3, "SUCCEEDED", 8)}}, state{"SUCCEEDED", 4, 7}, lost},
+		{"an acknowledged one was applied twice, an open one not", execution{is: begun, open: []change{reported(3, "FAILED", 8)}}, state{"IN_PROGRESS", 4, 7}, doubled},
 		{"an open report was applied twice", execution{is: begun, open: []change{reported(3, "IN_PROGRESS", 8)}}, state{"IN_PROGRESS", 5, 8}, doubled},
 		{"a cancellation is lost", execution{is: begun, sure: []change{cancelled(true)}}, begun, lost},
 		{"it holds", execution{is: begun, sure: []change{cancelled(true)}}, state{"CANCELED", 4, 7}, ""},

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -40,7 +41,8 @@ type round struct {
 	plan  plan
 	rnd   *rand.Rand
 
-	facts  atomic.Int64  // that count for the plan
+	armed  atomic.Bool   // the setup is over
+	facts  atomic.Int64  // that count for the plan, since then
 	trip   chan struct{} // closed when the server is to be ended
 	once   sync.Once
 	ending atomic.Bool   // from before the first signal
@@ -55,7 +57,7 @@ type round struct {
 // ack notes an acknowledged fact.
 func (r *round) ack(kind string) {
 	r.report.note(func() { r.report.Acknowledged[kind]++ })
-	if r.plan.kind != "" && r.plan.kind != kind {
+	if !r.armed.Load() || r.plan.kind != "" && r.plan.kind != kind {
 		return
 	}
 	if r.facts.Add(1) >= int64(r.plan.facts) {
@@ -63,7 +65,17 @@ func (r *round) ack(kind string) {
 	}
 }
 
-func (r *round) tripNow() { r.once.Do(func() { close(r.trip) }) }
+// tripNow says that the moment has come. A kill that waits for nothing is sent
+// here and now: a commit that is late by a part of a millisecond must show.
+func (r *round) tripNow() {
+	r.once.Do(func() {
+		if r.plan.how == killed && r.plan.delay == 0 {
+			r.ending.Store(true)
+			r.Signal(syscall.SIGKILL)
+		}
+		close(r.trip)
+	})
+}
 
 // open notes a request that was not answered: that needs a server that is ending.
 func (r *round) unanswered(kind string, err error) {
@@ -141,6 +153,7 @@ func (r *round) play() error {
 			return fmt.Errorf("setting up: %w", err)
 		}
 	}
+	r.armed.Store(true)
 	r.phase.run(r)
 	idle := make(chan struct{})
 	go func() { r.actors.Wait(); close(idle) }()

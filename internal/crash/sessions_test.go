@@ -19,11 +19,13 @@ import (
 // are away.
 var sessionsPhase = &phase{
 	name: "persistent sessions", weight: 3, plan: func(rnd *rand.Rand) plan {
-		switch rnd.IntN(5) {
+		switch rnd.IntN(6) {
 		case 0:
 			return plan{kind: "UNSUBACK", facts: 1 + rnd.IntN(10)}
 		case 1:
 			return plan{kind: "CONNACK, clean", facts: 1 + rnd.IntN(10)}
+		case 2, 3:
+			return plan{kind: "PUBACK", facts: 1 + rnd.IntN(60)}
 		}
 		return plan{facts: 1 + rnd.IntN(150), delay: upTo(rnd, 2*time.Millisecond)}
 	},
