@@ -68,7 +68,6 @@ type harness struct {
 	*report
 	ctx   context.Context
 	world *world
-	deck  []*phase
 }
 
 // draw is the phase and plan of a round: a function of the seed and its number.

@@ -105,7 +105,7 @@ type change struct {
 	start *start
 }
 
-type start struct{ of []string }
+type start struct{ _ byte } // not empty: each has an address of its own
 
 func startNext(s *start) change {
 	return change{"start-next", func(b state) (state, bool) {
