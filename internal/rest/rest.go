@@ -116,7 +116,7 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 		return nil, err
 	}
 	if x.op.call == nil {
-		return nil, job.Errorf(job.NotImplemented, "%s is an operation of %s that is not implemented yet; nothing was changed.", x.op.Name, x.in.service)
+		return nil, x.op.NotHere()
 	}
 	if err := h.authorise(x); err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ import (
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/rest"
-	"github.com/drover-iot/drover/internal/wire"
 	"github.com/drover-iot/drover/internal/wire/iot"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
 	"github.com/google/go-cmp/cmp"
@@ -221,38 +220,6 @@ func TestEachOperationIsReachedByItsRouteWithItsMembers(t *testing.T) {
 				t.Errorf("caller %q", caller.Principal)
 			}
 		})
-	}
-}
-
-func TestEveryOperationOfTheModelsIsServedOrNamed(t *testing.T) {
-	d := open(t, nil)
-	here := 0
-	for service, all := range map[string][]wire.Operation{iot.Service: iot.Operations(), jobsdata.Service: jobsdata.Operations()} {
-		for _, o := range all {
-			path := o.Path
-			for strings.Contains(path, "{") {
-				open, end := strings.Index(path, "{"), strings.Index(path, "}")
-				path = path[:open] + "x" + path[end+1:]
-			}
-			a := d.do(t, o.Method, path, `{}`, forService(service))
-			if a.status == 501 {
-				if !strings.Contains(a.message, o.Name+" ") || a.errorType != "NotImplementedException" {
-					t.Errorf("%s: %d %s %q does not name it", o.Name, a.status, a.errorType, a.message)
-				}
-				continue
-			}
-			here++
-			if in, _ := d.last(); in != nil {
-				if got := nameOf(in); got != o.Name+"Input" {
-					t.Errorf("%s %s reached %s, expected %s", o.Method, path, got, o.Name)
-				}
-			} else if a.status != 400 {
-				t.Errorf("%s %s: %d %s, and no operation was called", o.Method, path, a.status, a.message)
-			}
-		}
-	}
-	if here != 44 {
-		t.Errorf("%d operations are here, expected 44", here)
 	}
 }
 

@@ -31,20 +31,20 @@ type operation struct {
 }
 
 // newPlane makes routes of every operation of a service. It panics on a call for an
-// operation that the model does not have: both tables are ours.
+// operation that is not in the model and In: both tables are ours.
 func newPlane(service, actionPrefix string, all []wire.Operation, calls map[string]call) *plane {
 	p := &plane{service: service, mux: http.NewServeMux()}
 	known := 0
 	for _, o := range all {
 		op := &operation{Operation: o, action: auth.Action(actionPrefix + o.Name), call: calls[o.Name]}
-		if op.call != nil {
+		if op.call != nil && o.Scope == wire.In {
 			known++
 		}
 		// A label that spans slashes is {name+} to AWS and {name...} to Go.
 		p.mux.Handle(o.Method+" "+strings.ReplaceAll(o.Path, "+}", "...}"), op)
 	}
 	if known != len(calls) {
-		panic("rest: " + service + " has a call for an operation that its model does not have")
+		panic("rest: " + service + " has a call for an operation that its model does not have, or that scope.tsv says is not here")
 	}
 	return p
 }

@@ -27,7 +27,7 @@ type session struct {
 	v          reflect.Value
 	violations []string
 	bad        uint64     // top-level members that were not read; the violation is told
-	later      *job.Error // the first member that has to wait
+	notHere    *job.Error // the first member that is not In
 }
 
 // maxViolations bounds a message; a client that sent more than this is not reading.
@@ -42,8 +42,8 @@ func (s *session) check() error {
 		}
 		return job.Errorf(job.InvalidRequest, "%d validation %s detected: %s", n, noun, strings.Join(s.violations, "; "))
 	}
-	if s.later != nil {
-		return s.later
+	if s.notHere != nil {
+		return s.notHere
 	}
 	return nil
 }
@@ -62,8 +62,8 @@ func (s *session) members(p *plan, v reflect.Value, path string, skip uint64) {
 			continue
 		}
 		s.value(f, fv, path+f.member)
-		if s.later == nil && f.later != "" && asksForLater(f, fv) {
-			s.later = notYet(s.plan.name, path+f.member, f)
+		if s.notHere == nil && f.scope != In && asks(f, fv) {
+			s.notHere = notHere(s.plan.name, path+f.member, f)
 		}
 	}
 }
@@ -79,22 +79,29 @@ func absent(v reflect.Value) bool {
 	}
 }
 
-func asksForLater(f *field, v reflect.Value) bool {
+// asks says whether a member that was given asks for what is not here.
+func asks(f *field, v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map:
 		return v.Len() > 0 // an empty one asks for nothing
 	case reflect.String:
-		return f.laterText == "" || v.String() == f.laterText
+		return f.scopeText == "" || v.String() == f.scopeText
 	default:
 		return true
 	}
 }
 
-func notYet(op, member string, f *field) *job.Error {
-	if f.laterText != "" {
-		return job.Errorf(job.NotImplemented, "%s: value '%s' of '%s' (%s) is not implemented yet; nothing was changed.", op, f.laterText, member, f.later)
+// notHere refuses a member, or its value, as Operation.NotHere does an operation.
+func notHere(op, member string, f *field) *job.Error {
+	what := "member '" + member + "'"
+	if f.scopeText != "" {
+		what = "value '" + f.scopeText + "' of '" + member + "'"
 	}
-	return job.Errorf(job.NotImplemented, "%s: member '%s' (%s) is not implemented yet; nothing was changed. Leave it out.", op, member, f.later)
+	when := "is not implemented yet"
+	if f.scope == Never {
+		when = "is no part of Drover"
+	}
+	return job.Errorf(job.NotImplemented, "%s: %s (%s) %s. Nothing was changed. Leave it out. %s", op, what, f.area, when, areas()[f.area])
 }
 
 func (s *session) value(f *field, v reflect.Value, path string) {

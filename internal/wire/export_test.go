@@ -20,6 +20,11 @@ func Fields(t reflect.Type) (members map[string]reflect.StructField, nested []re
 	return members, nested, nil
 }
 
+// TableRows and AreasTable open areas.tsv to the tests.
+func TableRows(table string, n int) ([][]string, error) { return tableRows(table, n) }
+
+func AreasTable() string { return areasTable }
+
 // Row, ParseFacts, FactsTable and PatternText open facts.tsv to the tests.
 type Row = row
 

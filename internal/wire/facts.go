@@ -27,20 +27,12 @@ type fact struct {
 // parseFacts reads a table in the form of facts.tsv: comments, a line of column
 // names, rows of eight columns.
 func parseFacts(table string) ([]row, error) {
-	var rows []row
-	seenHeader := false
-	for n, line := range strings.Split(strings.TrimRight(table, "\n"), "\n") {
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		if !seenHeader {
-			seenHeader = true
-			continue
-		}
-		c := strings.Split(line, "\t")
-		if len(c) != 8 {
-			return nil, fmt.Errorf("line %d has %d columns, expected 8: %q", n+1, len(c), line)
-		}
+	split, err := tableRows(table, 8)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]row, 0, len(split))
+	for _, c := range split {
 		rows = append(rows, row{c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]})
 	}
 	return rows, nil

@@ -329,28 +329,3 @@ func TestEveryCodeIsSpelled(t *testing.T) {
 		}
 	}
 }
-
-func TestTheModelHas272And5OperationsAndOursAreAmongThem(t *testing.T) {
-	all := map[string][]wire.Operation{"iot": iot.Operations(), "jobsdata": jobsdata.Operations()}
-	if n, m := len(all["iot"]), len(all["jobsdata"]); n != 272 || m != 5 {
-		t.Errorf("%d and %d operations, expected 272 and 5", n, m)
-	}
-	for _, s := range shapes {
-		typ := reflect.TypeOf(s)
-		name, isInput := strings.CutSuffix(typ.Name(), "Input")
-		if !isInput {
-			continue
-		}
-		pkg, _, _ := strings.Cut(typ.String(), ".")
-		i := slices.IndexFunc(all[pkg], func(o wire.Operation) bool { return o.Name == name })
-		if i < 0 {
-			t.Errorf("%s.%s is not an operation of the model", pkg, name)
-			continue
-		}
-		for j := range typ.NumField() {
-			if label, ok := typ.Field(j).Tag.Lookup("uri"); ok && !strings.Contains(all[pkg][i].Path, "{"+label+"}") {
-				t.Errorf("%s: the path %s has no label {%s}", typ, all[pkg][i].Path, label)
-			}
-		}
-	}
-}

@@ -14,6 +14,10 @@ type Member struct {
 	Type     reflect.Type // of the Go field
 	Bounds
 	Elem, Key, Value Bounds // of what a list or a map holds
+
+	Scope     Scope
+	Area      string // of a member that is not In
+	ScopeText string // the one value that Scope is about; "" for the member itself
 }
 
 // Bounds are the facts of a value. Min is that of a length for texts, lists and
@@ -52,6 +56,7 @@ func Members(t reflect.Type) []Member {
 			m := Member{
 				Name: f.member, In: f.in, WireName: f.name, Type: t.Field(f.index).Type,
 				Bounds: f.fact.known(), Elem: f.elem.known(), Key: f.key.known(), Value: f.value.known(),
+				Scope: f.scope, Area: f.area, ScopeText: f.scopeText,
 			}
 			if m.In == inBody {
 				m.In = "body"

@@ -41,7 +41,8 @@ type field struct {
 	fact             fact // of the member itself
 	elem, key, value fact // of what a list or a map holds
 	sub              *plan
-	later, laterText string // feature it waits for; laterText limits that to one value
+	scope            Scope
+	area, scopeText  string // of a member that is not In; scopeText limits that to one value
 }
 
 // enums are the types of the domain that are texts on the wire.
@@ -88,10 +89,8 @@ func makePlan(t reflect.Type) (*plan, error) {
 			return nil, err
 		}
 		_, f.digits = sf.Tag.Lookup("digits")
-		if f.later = sf.Tag.Get("later"); f.later != "" {
-			if v, feature, ok := strings.Cut(f.later, "="); ok {
-				f.laterText, f.later = v, feature
-			}
+		if err := f.addScope(sf.Tag); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", t, f.member, err)
 		}
 		if s := structOf(sf.Type); s != nil {
 			f.sub = planOf(s)
@@ -106,6 +105,23 @@ func makePlan(t reflect.Type) (*plan, error) {
 		return nil, fmt.Errorf("%s has more than 64 members", t)
 	}
 	return p, nil
+}
+
+// addScope reads the tags `later` and `never`: an area, or VALUE=area.
+func (f *field) addScope(tag reflect.StructTag) (err error) {
+	for _, scope := range []string{Later.String(), Never.String()} {
+		area, ok := tag.Lookup(scope)
+		if !ok {
+			continue
+		}
+		if text, rest, ok := strings.Cut(area, "="); ok {
+			f.scopeText, area = text, rest
+		}
+		if f.scope, f.area, err = parseScope(scope, area); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addFacts finds the rows of a member by where it travels and under which name.

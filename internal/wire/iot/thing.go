@@ -7,7 +7,7 @@ type CreateThingInput struct {
 	ThingName        registry.Name     `uri:"thingName"`
 	ThingTypeName    string            `json:"thingTypeName,omitzero" later:"thing types"`
 	AttributePayload *AttributePayload `json:"attributePayload,omitzero"`
-	BillingGroupName string            `json:"billingGroupName,omitzero" later:"billing groups"`
+	BillingGroupName string            `json:"billingGroupName,omitzero" never:"billing groups"`
 }
 
 // CreateThingOutput is the reply of CreateThing.

@@ -14,12 +14,15 @@ const Service = "iot-jobs-data"
 //go:embed operations.tsv
 var operationsTable string
 
-// Operations lists every operation of the service, in order of name. The caller
-// must not change it.
+//go:embed scope.tsv
+var scopeTable string
+
+// Operations lists every operation of the service, in order of name, with its
+// scope. The caller must not change it.
 var Operations = sync.OnceValue(func() []wire.Operation {
-	ops, err := wire.ParseOperations(operationsTable)
+	ops, err := wire.ParseOperations(operationsTable, scopeTable)
 	if err != nil {
-		panic("jobsdata/operations.tsv: " + err.Error()) // the table is ours, and tested
+		panic("jobsdata/operations: " + err.Error()) // the table is ours, and tested
 	}
 	return ops
 })

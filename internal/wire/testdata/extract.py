@@ -4,6 +4,7 @@ Run with botocore 1.43.11 installed: `python3 extract.py`. It writes, beside and
   botocore-facts.tsv         every member of every shape that our operations reach
   ../iot/operations.tsv      every operation of the control plane
   ../jobsdata/operations.tsv every operation of the device plane
+It reads ../{iot,jobsdata}/scope.tsv for which operations those are, and changes nothing there.
 facts.tsv itself is kept by hand; a test compares it with botocore-facts.tsv.
 """
 import gzip
@@ -14,20 +15,12 @@ import botocore
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODELS = {"jobsdata": "iot-jobs-data/2017-09-29", "iot": "iot/2015-05-28"}
-OPERATIONS = {
-    "jobsdata": """GetPendingJobExecutions StartNextPendingJobExecution DescribeJobExecution
-        UpdateJobExecution""",
-    "iot": """DescribeEndpoint CreateThing DescribeThing UpdateThing DeleteThing ListThings
-        CreateThingGroup DescribeThingGroup DeleteThingGroup ListThingGroups AddThingToThingGroup
-        RemoveThingFromThingGroup ListThingsInThingGroup ListThingGroupsForThing CreateJob
-        UpdateJob AssociateTargetsWithJob
-        DescribeJob ListJobs GetJobDocument CancelJob DeleteJob DescribeJobExecution
-        CancelJobExecution DeleteJobExecution ListJobExecutionsForJob ListJobExecutionsForThing
-        CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals
-        CreateCertificateFromCsr RegisterCertificateWithoutCA DescribeCertificate ListCertificates
-        UpdateCertificate DeleteCertificate DetachThingPrincipal ListThingPrincipalsV2
-        ListPrincipalThings ListPrincipalThingsV2""",
-}
+
+
+def served(package):
+    """The operations that are in, by the table that is kept by hand."""
+    with open(os.path.join(HERE, "..", package, "scope.tsv")) as f:
+        return [line.split("\t")[0] for line in f if line.split("\t")[1:2] == ["in"]]
 
 
 def text(value):
@@ -74,7 +67,7 @@ def main():
         with gzip.open(path) as f:
             model = json.load(f)
         walk = Walk(package, model)
-        for name in OPERATIONS[package].split():
+        for name in served(package):
             operation = model["operations"][name]
             walk.structure(name + "Input", operation["input"]["shape"])
             if "output" in operation:
