@@ -240,7 +240,7 @@ func TestEveryMemberThatIsNotHereIsRefusedByNameAndNothingIsReached(t *testing.T
 				} else {
 					r.put(m, value)
 				}
-					a := d.send(t, service, o, r)
+				a := d.send(t, service, o, r)
 				if a.status != http.StatusNotImplemented || !strings.Contains(a.message, o.Name+":") || !strings.Contains(a.message, "'"+path+"' ("+m.Area+")") {
 					t.Errorf("%s with %s: %d %q; expected 501 that names it", o.Name, path, a.status, a.message)
 				}
