@@ -2,10 +2,7 @@ package e2e
 
 // chapters are what an operator and a device do with the AWS CLI, in order: a
 // chapter finds what those before it left.
-var chapters = []struct {
-	name     string
-	commands []command
-}{
+var chapters = []chapter{
 	{"DescribeEndpoint gives a bare host for each type", []command{
 		{run: "iot describe-endpoint", want: `{"endpointAddress":"$host"}`},
 		{run: "iot describe-endpoint --endpoint-type iot:Data-ATS", want: `{"endpointAddress":"$host"}`},

@@ -3,10 +3,7 @@ package e2e
 // identityChapters are what an operator does with certificates, in order.
 // {files} is a folder of requests and certificates, {own} the id of own.pem
 // there; {NAME} is the certificateId that an earlier command has saved.
-var identityChapters = []struct {
-	name     string
-	commands []command
-}{
+var identityChapters = []chapter{
 	{"certificates are made", []command{
 		{run: "iot list-certificates", want: `{"certificates":[]}`},
 		{
@@ -50,10 +47,11 @@ var identityChapters = []struct {
 		{run: "iot list-certificates --ascending-order --page-size 2 --query certificates[].certificateId", want: `["{keys}","{csr}"]`},
 		{run: "iot list-certificates --max-items 3 --query [length(certificates),type(NextToken)]", want: `[3,"string"]`},
 		{
-			run: "iot list-certificates --no-paginate --page-size 1",
+			run: "iot list-certificates --no-paginate --page-size 1", save: "next", of: "nextMarker",
 			want: `{"certificates":[{"certificateArn":"` + arn + `cert/{own}","certificateId":"{own}","status":"INACTIVE","certificateMode":"SNI_ONLY",
 				"creationDate":"$time"}],"nextMarker":"$string"}`,
 		},
+		{run: "iot list-certificates --no-paginate --page-size 1 --marker {next} --query certificates[].certificateId", want: `["{rsa}"]`},
 		{run: "iot list-certificates --no-paginate --marker nonsense", error: "InvalidRequestException"},
 		{run: "iot list-certificates --no-paginate --marker no/marker-of-ours", error: "InvalidRequestException"},
 		{run: "iot list-certificates --no-paginate --page-size 251", error: "InvalidRequestException"},
@@ -88,6 +86,11 @@ var identityChapters = []struct {
 			run:  "iot list-principal-things-v2 --principal " + arn + "cert/{own}",
 			want: `{"principalThingObjects":[{"thingName":"pump-7","thingPrincipalType":"EXCLUSIVE_THING"}]}`,
 		},
+		{
+			run:  "iot list-principal-things-v2 --principal " + arn + "cert/{csr} --thing-principal-type NON_EXCLUSIVE_THING --page-size 1 --query principalThingObjects[].thingName",
+			want: `["pump-7","pump-8"]`,
+		},
+		{run: "iot list-principal-things-v2 --principal " + arn + "cert/{csr} --thing-principal-type EXCLUSIVE_THING", want: `{"principalThingObjects":[]}`},
 		{run: "iot list-principal-things --principal " + arn + "cert/" + unknownID, error: "ResourceNotFoundException"},
 		{run: "iot list-principal-things --principal nonsense", error: "InvalidRequestException"},
 		{run: "iot list-thing-principals-v2 --thing-name nobody", error: "ResourceNotFoundException"},

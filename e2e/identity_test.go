@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -96,41 +95,10 @@ func (p papers) text(t *testing.T, name string) *string {
 // other, on `serve`, where a certificate is worth something; TestBoto3Identity
 // has both.
 func TestAWSCLIIdentity(t *testing.T) {
-	cli := need(t, "aws")
+	cli := pinnedCLI(t)
 	t.Parallel()
 	s, p := start(t, "serve"), newPapers(t)
-	known := []string{"{files}", "file://" + p.dir, "{own}", p.registeredID}
-	for _, part := range identityChapters {
-		t.Run(part.name, func(t *testing.T) {
-			for i, c := range part.commands {
-				fill := strings.NewReplacer(known...)
-				c.run, c.want = fill.Replace(c.run), fill.Replace(c.want)
-				id, err := s.tryAndSave(t, cli, c)
-				if err != nil {
-					t.Fatalf("%d: aws %s\n%v", i+1, c.run, err)
-				}
-				if c.save != "" {
-					known = append(known, "{"+c.save+"}", id)
-				}
-			}
-		})
-	}
-}
-
-// tryAndSave is try for a command whose certificateId others need.
-func (s *server) tryAndSave(t *testing.T, cli string, c command) (id string, err error) {
-	t.Helper()
-	if c.save == "" {
-		return "", s.try(t, cli, c)
-	}
-	out, err := s.aws(t, cli, words(c.run)...)
-	if err != nil {
-		return "", err
-	}
-	var made struct {
-		CertificateID string `json:"certificateId"`
-	}
-	return made.CertificateID, errors.Join(match(c.want, out), json.Unmarshal(out, &made))
+	s.runChapters(t, cli, identityChapters, "{files}", "file://"+p.dir, "{own}", p.registeredID)
 }
 
 // A connection lives as long as its certificate may do what it did

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -364,7 +365,7 @@ func TestIoTJobsDataTableHasEveryOption(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(issued[service], strings.Fields(`
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(readAPI(t)[service])), strings.Fields(`
 		--thing-name --job-id --status --status-details --step-timeout-in-minutes --expected-version --execution-number
 		--include-job-document --no-include-job-document --include-job-execution-state --no-include-job-execution-state
 		--cli-input-json --generate-cli-skeleton --endpoint-url --no-verify-ssl --no-paginate --output --query --profile --region

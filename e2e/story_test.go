@@ -9,7 +9,7 @@ import (
 // AWS CLI, a device is notified over MQTT, starts it, reports, completes it; the
 // counters are right, and all of it survives a restart.
 func TestStory(t *testing.T) {
-	cli := need(t, "aws")
+	cli := program(need(t, "aws"))
 	onBothProtocols(t, func(t *testing.T, s *server, protocol string) {
 		operator := func(run, want string) {
 			t.Helper()
