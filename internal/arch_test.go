@@ -92,6 +92,11 @@ var house = []door{
 		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
+	{
+		room:  "internal/devapi",
+		rooms: with(rules, "internal/rest", "internal/ops", "internal/wire/...", "internal/virtual", "internal/fault"),
+		libs:  []string{jsonLib}, noStd: noHTTP, timeless: true,
+	},
 	{room: "internal/console", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/clock"), noStd: noSQL},
 
 	{
@@ -110,6 +115,7 @@ var house = []door{
 		noStd: noSQL,
 	},
 	{room: "internal/clock"},
+	{room: "internal/virtual", rooms: []string{"internal/clock", "internal/sched"}, noStd: noHTTP, timeless: true},
 
 	// The composition root may see everything; that is what it is for.
 	{

@@ -27,6 +27,7 @@ type Config struct {
 	Control    Control
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
+	Extensions []Extension
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -55,12 +56,15 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish)}
+	return &handler{
+		Config: c,
+		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish), extensions: extensionPlane(c.Extensions),
+	}
 }
 
 type handler struct {
 	Config
-	data, control, messages *plane
+	data, control, messages, extensions *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
@@ -108,6 +112,9 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	query, err := url.ParseQuery(x.r.URL.RawQuery)
 	if err != nil {
 		return nil, job.Errorf(job.InvalidRequest, "The query string is malformed: %s. Expected name=value pairs, percent-encoded, joined by '&'.", err)
+	}
+	if x.in == h.extensions && h.patient(x.op) {
+		unhurried(x.w)
 	}
 	return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/drover-iot/drover/internal/sched"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/store/sqlite"
+	"github.com/drover-iot/drover/internal/virtual"
 )
 
 // Server is a running Drover.
@@ -37,6 +38,8 @@ type Server struct {
 	data     *ops.Data
 	control  *ops.Control
 	sched    *sched.Sched
+	sessions *sessions
+	time     *virtual.Time // nil: the clock is nobody's to move
 
 	draining atomic.Bool
 	failed   chan error
@@ -145,6 +148,9 @@ func (s *Server) openData(context.Context) (err error) {
 		return fmt.Errorf("the data folder %s: %w", s.folder.path, err)
 	}
 	s.closers.push(func(context.Context) error { return s.store.Close() })
+	if err := s.openTime(); err != nil {
+		return err
+	}
 	s.identity, err = openIdentity(s.folder.path, &s.cfg, s.store)
 	return err
 }
@@ -160,15 +166,19 @@ func (s *Server) compose(context.Context) error {
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 	})
-	kept := newSessions(s.store)
-	s.closers.push(func(context.Context) error { kept.close(); return nil })
+	s.sessions = newSessions(s.store)
+	s.closers.push(func(context.Context) error { s.sessions.close(); return nil })
 	var err error
-	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: kept, Hooks: s.gateway, Log: s.log})
+	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: s.sessions, Hooks: s.gateway, Log: s.log, Timed: s.sessionTime()})
 	if err != nil {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data)
-	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log})
+	due := sched.Config{Store: s.store, Clock: s.schedulerClock(), Audience: s.gateway, Log: s.log}
+	if s.time != nil {
+		due.Did = s.time.Scheduled
+	}
+	s.sched = sched.New(due)
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then
 	s.closers.push(s.broker.Close)
@@ -247,12 +257,12 @@ func (s *Server) public() http.Handler {
 	})
 }
 
-// api is the AWS surface. Signatures are checked in transport time.
+// api is the AWS surface, with what AWS lacks. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
 		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
-		Device: s.identity.certificates.Principal, Log: s.log,
+		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(),
 	})
 }
 
