@@ -85,13 +85,14 @@ var house = []door{
 	{room: "internal/broker/brokertest", rooms: []string{"internal/broker/...", "internal/clock"}, libs: testLibs, noStd: noHTTP},
 	{
 		room:  "internal/mqtt",
-		rooms: with(rules, "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		rooms: with(rules, "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault"),
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
+	{room: "internal/fault", rooms: []string{"internal/job"}, noStd: noHTTP, timeless: true},
 	{
 		room:  "internal/devapi",
 		rooms: with(rules, "internal/rest", "internal/ops", "internal/wire/...", "internal/virtual", "internal/fault"),

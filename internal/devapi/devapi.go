@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/rest"
@@ -17,8 +18,9 @@ type Config struct {
 	// Dev is false on serve, where every operation is known and refused.
 	Dev bool
 	// Clock is the hand on the clock; nil: the clock is the real one.
-	Clock Clock
-	Now   Now
+	Clock  Clock
+	Now    Now
+	Faults *fault.Set // required where Dev is true
 }
 
 // prefix begins every path.
@@ -26,10 +28,15 @@ const prefix = "/drover/v1/"
 
 // Extensions gives the operations for package rest.
 func Extensions(c Config) []rest.Extension {
-	k := clockAPI{c}
+	k, f := clockAPI{c}, faultAPI{c.Faults}
 	all := []rest.Extension{
 		operation("GetClock", "GET", "clock", k.get),
 		operation("AdvanceClock", "POST", "clock/advance", k.advance),
+		operation("CreateFault", "POST", "faults", f.create),
+		operation("ListFaults", "GET", "faults", f.list),
+		operation("GetFaultReport", "GET", "faults/report", f.report),
+		operation("DeleteFaults", "DELETE", "faults", f.clear),
+		operation("DeleteFault", "DELETE", "faults/{id}", f.remove),
 	}
 	for i := range all {
 		all[i].Patient = all[i].Name == "AdvanceClock"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
@@ -32,6 +33,7 @@ type Config struct {
 	// OmitThingName leaves thingName out of executions, as captures of AWS
 	// show them (device-plane.md 11 row 16).
 	OmitThingName bool
+	Faults        *Faults // nil: nothing is ever disturbed
 }
 
 // Gateway is Jobs on a broker: its hooks, and the one dispatcher of effects.
@@ -64,6 +66,9 @@ func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 			return broker.Reason(notAuthorized)
 		}
 	}
+	if g.active() {
+		return g.disturbConnect(c, fault.Request)
+	}
 	return nil
 }
 
@@ -91,6 +96,9 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	case answer:
 		return broker.Refuse
 	}
+	if g.active() && r.op != unknown {
+		return g.disturb(c, topic, r, m.Payload)
+	}
 	x := &exchange{g: g, topic: topic, reply: c.Begin()}
 	x.serve(ops.Caller{Principal: callerName(c)}, r, m.Payload)
 	return broker.Consumed
@@ -113,9 +121,12 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 	return g.Authorizer.Allow(principal(c), auth.Receive, topic)
 }
 
-// Connected does nothing: a thing that connects is told nothing, it asks
-// (device-plane.md 4.3).
-func (*Gateway) Connected(*broker.Conn, bool) {}
+// Connected tells the thing nothing: one that connects asks (device-plane.md 4.3).
+func (g *Gateway) Connected(c *broker.Conn, _ bool) {
+	if g.active() {
+		_ = g.disturbConnect(c, fault.Response) // it is connected: there is nothing to refuse
+	}
+}
 
 // Disconnected does nothing.
 func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}

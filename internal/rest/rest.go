@@ -13,7 +13,6 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
-	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire"
 	"github.com/google/uuid"
 )
@@ -28,6 +27,7 @@ type Config struct {
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
 	Extensions []Extension
+	Faults     *Faults // nil: nothing is ever disturbed
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -116,7 +116,7 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	if x.in == h.extensions && h.patient(x.op) {
 		unhurried(x.w)
 	}
-	return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
+	return h.do(x, query)
 }
 
 // members gives the parts of a request to wire.Bind.
@@ -165,6 +165,10 @@ func (x *exchange) readBody() error {
 
 // fail answers with an error. What is a fault of ours is logged here, and only here.
 func (h *handler) fail(x *exchange, err error) {
+	if made, ok := errors.AsType[injected](err); ok {
+		x.refuse(made.e)
+		return
+	}
 	e := wire.ErrorOf(err)
 	if e.Code == job.Internal && x.r.Context().Err() == nil {
 		h.Log.ErrorContext(context.WithoutCancel(x.r.Context()), "operation failed", "op", x.name(), "request", x.id, "path", shown(x.r), "err", err, "cause", cause(err))

@@ -14,6 +14,7 @@ import (
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
 	"github.com/drover-iot/drover/internal/clock"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/mqtt"
 	"github.com/drover-iot/drover/internal/ops"
@@ -40,6 +41,7 @@ type Server struct {
 	sched    *sched.Sched
 	sessions *sessions
 	time     *virtual.Time // nil: the clock is nobody's to move
+	faults   *fault.Set    // nil: on serve
 
 	draining atomic.Bool
 	failed   chan error
@@ -158,7 +160,9 @@ func (s *Server) openData(context.Context) (err error) {
 // compose puts the rooms together. Nothing reaches them yet.
 func (s *Server) compose(context.Context) error {
 	authorizer := s.identity.authorizer(s.cfg.Dev)
-	s.gateway = mqtt.New(mqtt.Config{Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName})
+	s.gateway = mqtt.New(mqtt.Config{
+		Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName, Faults: s.openFaults(),
+	})
 	s.data, s.control = ops.New(ops.Config{
 		Store: s.store, Now: s.cfg.Clock.Now, Audience: s.gateway,
 		Issuer: s.identity, PrincipalsChanged: s.identity.changed,
@@ -262,7 +266,7 @@ func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
 		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
-		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(),
+		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(), Faults: s.faultsOverHTTP(),
 	})
 }
 

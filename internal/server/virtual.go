@@ -13,6 +13,8 @@ import (
 	"github.com/drover-iot/drover/internal/broker"
 	"github.com/drover-iot/drover/internal/clock"
 	"github.com/drover-iot/drover/internal/devapi"
+	"github.com/drover-iot/drover/internal/fault"
+	"github.com/drover-iot/drover/internal/mqtt"
 	"github.com/drover-iot/drover/internal/rest"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/virtual"
@@ -23,11 +25,41 @@ func (s *Server) Time() *virtual.Time { return s.time }
 
 // extensions are what AWS lacks, under /drover/v1/.
 func (s *Server) extensions() []rest.Extension {
-	c := devapi.Config{Dev: s.cfg.Dev, Now: s.cfg.Clock.Now}
+	c := devapi.Config{Dev: s.cfg.Dev, Now: s.cfg.Clock.Now, Faults: s.faults}
 	if s.time != nil {
 		c.Clock = s.time
 	}
 	return devapi.Extensions(c)
+}
+
+// Faults are the rules that disturb devices, nil on serve.
+func (s *Server) Faults() *fault.Set { return s.faults }
+
+// openFaults makes the rules that disturb devices, where there may be any.
+func (s *Server) openFaults() *mqtt.Faults {
+	if !s.cfg.Dev {
+		return nil
+	}
+	s.faults = new(fault.Set)
+	over := &mqtt.Faults{Rules: s.faults, After: s.afterUnlessClosed}
+	s.faults.Removed(over.Removed)
+	return over
+}
+
+// afterUnlessClosed calls f in domain time, while there is somebody to hear it.
+func (s *Server) afterUnlessClosed(d time.Duration, f func()) {
+	s.cfg.Clock.AfterFunc(d, func() {
+		if !s.draining.Load() {
+			f()
+		}
+	})
+}
+
+func (s *Server) faultsOverHTTP() *rest.Faults {
+	if s.faults == nil {
+		return nil
+	}
+	return &rest.Faults{Rules: s.faults, Clock: s.cfg.Clock}
 }
 
 // openTime makes the hand on a clock that can be moved. A folder remembers where
