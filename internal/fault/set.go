@@ -27,6 +27,7 @@ type Set struct {
 	report  report
 	cleared int // how often
 	removed func(id string)
+	told    func() // after each injection
 }
 
 // state is a rule with how far it has come.
@@ -50,6 +51,10 @@ type Status struct {
 // Removed has f called after a rule was removed: what was held for it may go.
 // It is called once, before the Set is used.
 func (s *Set) Removed(f func(id string)) { s.removed = f }
+
+// Injected has f called after every injection, with no lock that it could want.
+// It is called once, before the Set is used.
+func (s *Set) Injected(f func()) { s.told = f }
 
 // Active says whether any message could be disturbed. It is one atomic load, and
 // false for a nil Set.
@@ -142,6 +147,14 @@ type Hit struct {
 // Decide says what is done to a message; nil: nothing. What it says is in the
 // report already.
 func (s *Set) Decide(m Message) *Hit {
+	hit := s.decide(m)
+	if hit != nil && s.told != nil {
+		s.told()
+	}
+	return hit
+}
+
+func (s *Set) decide(m Message) *Hit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rules {

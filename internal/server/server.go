@@ -42,6 +42,7 @@ type Server struct {
 	sessions *sessions
 	time     *virtual.Time // nil: the clock is nobody's to move
 	faults   *fault.Set    // nil: on serve
+	changes  changes
 
 	draining atomic.Bool
 	failed   chan error
@@ -164,7 +165,7 @@ func (s *Server) compose(context.Context) error {
 		Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName, Faults: s.openFaults(),
 	})
 	s.data, s.control = ops.New(ops.Config{
-		Store: s.store, Now: s.cfg.Clock.Now, Audience: s.gateway,
+		Store: s.watchedStore(), Now: s.cfg.Clock.Now, Audience: s.gateway,
 		Issuer: s.identity, PrincipalsChanged: s.identity.changed,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
@@ -178,7 +179,7 @@ func (s *Server) compose(context.Context) error {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data)
-	due := sched.Config{Store: s.store, Clock: s.schedulerClock(), Audience: s.gateway, Log: s.log}
+	due := sched.Config{Store: s.watchedStore(), Clock: s.schedulerClock(), Audience: s.gateway, Log: s.log}
 	if s.time != nil {
 		due.Did = s.time.Scheduled
 	}

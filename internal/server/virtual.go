@@ -43,6 +43,7 @@ func (s *Server) openFaults() *mqtt.Faults {
 	s.faults = new(fault.Set)
 	over := &mqtt.Faults{Rules: s.faults, After: s.afterUnlessClosed}
 	s.faults.Removed(over.Removed)
+	s.faults.Injected(s.changes.signal)
 	return over
 }
 
