@@ -54,7 +54,7 @@ cover: ## test coverage by function, in cover.out
 	go tool cover -func=cover.out | tail -1
 
 .PHONY: clients
-clients: ## install the pinned Python clients of the end-to-end tests into .cache
+clients: ## install the pinned clients of the end-to-end tests into .cache (Python, JavaScript)
 	@.ci/clients
 
 .PHONY: clean

@@ -89,9 +89,10 @@ var house = []door{
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault"),
+		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault", "internal/websocket"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
+	{room: "internal/websocket", noStd: noSQL},
 	{room: "internal/fault", rooms: []string{"internal/job"}, noStd: noHTTP, timeless: true},
 	{
 		room:  "internal/devapi",

@@ -209,8 +209,14 @@ func (b *Broker) isClosed() bool {
 // Attach takes over an established connection: plain, *tls.Conn, or anything
 // else that is a stream. It returns at once; a goroutine of the broker's owns nc
 // from then on. facts is what the caller knows of the peer (Conn.Facts).
-func (b *Broker) Attach(nc net.Conn, facts any) {
+func (b *Broker) Attach(nc net.Conn, facts any) { b.AttachUntil(nc, facts, time.Time{}) }
+
+// AttachUntil is Attach of a connection that ends at this time at the latest,
+// which is transport time; a MQTT 5 client is told 0x98 then. The zero time is
+// never.
+func (b *Broker) AttachUntil(nc net.Conn, facts any, until time.Time) {
 	c := newConn(b, nc, facts)
+	c.until = until
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -261,7 +267,7 @@ func (b *Broker) Close(ctx context.Context) error {
 // group of its own when there is none. Without a SessionStore it is ignored.
 func (b *Broker) Publish(m Message, token any) {
 	bt := getBatch()
-	b.route(bt, &m, true, nil, 0, token)
+	b.route(bt, &m, origin{token: token}, true)
 	bt.flushSoon()
 	putBatch(bt)
 }

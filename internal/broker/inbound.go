@@ -75,7 +75,7 @@ func (c *Conn) publish(bt *batch, h packet.Header, body []byte) error {
 	}
 	switch v {
 	case Forward:
-		if c.b.route(bt, m, false, c, p.ID, nil) {
+		if c.b.route(bt, m, origin{conn: c, id: p.ID}, false) {
 			p.ID = 0 // the store acknowledges
 		}
 	case Consumed, Drop:

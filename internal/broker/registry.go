@@ -212,7 +212,7 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 // when it connected.
 func (b *Broker) publishWill(m *Message) {
 	bt := getBatch()
-	b.route(bt, m, true, nil, 0, nil)
+	b.route(bt, m, origin{}, true)
 	bt.flushSoon()
 	putBatch(bt)
 }

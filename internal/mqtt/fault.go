@@ -322,6 +322,3 @@ func (g *Gateway) disturbConnect(c *broker.Conn, way fault.Direction) error {
 	}
 	return broker.Reason(quotaExceeded)
 }
-
-// quotaExceeded is MQTT 5's reason code 0x97.
-const quotaExceeded = 0x97

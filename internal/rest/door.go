@@ -107,7 +107,11 @@ func (h *handler) authorise(x *exchange) error {
 	case h.messages:
 		resource = x.r.PathValue("topic")
 	}
-	if h.Authorizer.Allow(x.who, x.op.action, resource) {
+	allowed := h.Authorizer.Allow(x.who, x.op.action, resource)
+	if x.in == h.messages && x.r.URL.Query().Get("retain") == "true" {
+		allowed = allowed && h.Authorizer.Allow(x.who, auth.RetainPublish, resource)
+	}
+	if allowed {
 		return nil
 	}
 	if x.in == h.data || x.in == h.messages {

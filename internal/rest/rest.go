@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -28,6 +29,10 @@ type Config struct {
 	Publish    Publish // nil: publishing over HTTPS is not here
 	Extensions []Extension
 	Faults     *Faults // nil: nothing is ever disturbed
+
+	// MQTT takes over a connection that was upgraded to WebSocket, of this
+	// principal; nil: MQTT over WebSocket is not here.
+	MQTT func(net.Conn, auth.Principal)
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -58,13 +63,14 @@ func New(c Config) http.Handler {
 	}
 	return &handler{
 		Config: c,
-		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish), extensions: extensionPlane(c.Extensions),
+		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish),
+		upgrades: upgradePlane(), extensions: extensionPlane(c.Extensions),
 	}
 }
 
 type handler struct {
 	Config
-	data, control, messages, extensions *plane
+	data, control, messages, upgrades, extensions *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
@@ -90,6 +96,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.refuse(&job.Error{Code: job.Internal, Message: "Internal failure; try again."})
 		}
 	}()
+	if h.AnyKey && foreign(r) {
+		h.fail(x, errForeign)
+		return
+	}
+	if h.MQTT != nil && r.URL.Path == webSocketPath && r.Method == http.MethodGet {
+		if err := h.upgrade(x); err != nil {
+			h.fail(x, err)
+		}
+		return
+	}
 	reply, err := h.serve(x)
 	if err != nil {
 		h.fail(x, err)
@@ -152,10 +168,14 @@ func (x *exchange) readBody() error {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return nil
 	}
+	limit := MaxBody
+	if x.in.maxBody != 0 {
+		limit = x.in.maxBody
+	}
 	var err error
-	x.body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, MaxBody))
+	x.body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(limit)))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return job.Errorf(job.PayloadTooLarge, "The request body is longer than %d bytes.", MaxBody)
+		return job.Errorf(job.PayloadTooLarge, "The request body is longer than %d bytes.", limit)
 	}
 	if err != nil {
 		return job.Errorf(job.InvalidRequest, "The request body could not be read to its end.")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/clock"
@@ -43,6 +44,8 @@ type Config struct {
 	Clock clock.Clock  // domain time; nil: clock.Real
 	Log   *slog.Logger // nil: nothing is logged
 	Build Build
+
+	webSocketLife time.Duration // of a session that a signature opened; tests shorten it
 }
 
 // Build says which build serves, for /version.

@@ -67,6 +67,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}
 	}
+	if cfg.webSocketLife == 0 {
+		cfg.webSocketLife = auth.MaxWebSocketSession
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -265,7 +268,7 @@ func (s *Server) public() http.Handler {
 // api is the AWS surface, with what AWS lacks. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
-		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, MQTT: s.attachWebSocket,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
 		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(), Faults: s.faultsOverHTTP(),
 	})
