@@ -21,6 +21,8 @@ type Config struct {
 	Clock  Clock
 	Now    Now
 	Faults *fault.Set // required where Dev is true
+	// Changes gives the number of the latest change, and what is closed at the next.
+	Changes func() (seq int64, next <-chan struct{})
 }
 
 // prefix begins every path.
@@ -32,6 +34,7 @@ func Extensions(c Config) []rest.Extension {
 	all := []rest.Extension{
 		operation("GetClock", "GET", "clock", k.get),
 		operation("AdvanceClock", "POST", "clock/advance", k.advance),
+		operation("GetChanges", "GET", "changes", changesAPI{c}.get),
 		operation("CreateFault", "POST", "faults", f.create),
 		operation("ListFaults", "GET", "faults", f.list),
 		operation("GetFaultReport", "GET", "faults/report", f.report),
@@ -39,7 +42,7 @@ func Extensions(c Config) []rest.Extension {
 		operation("DeleteFault", "DELETE", "faults/{id}", f.remove),
 	}
 	for i := range all {
-		all[i].Patient = all[i].Name == "AdvanceClock"
+		all[i].Patient = all[i].Name == "AdvanceClock" || all[i].Name == "GetChanges"
 		if !c.Dev {
 			all[i].Call = refused(all[i].Operation)
 		}
@@ -49,8 +52,9 @@ func Extensions(c Config) []rest.Extension {
 
 // request is what an operation here needs of a request.
 type request struct {
-	id   string // of the path
-	body []byte
+	id    string // of the path
+	after string // of the query; empty: not given
+	body  []byte
 }
 
 func operation(name, method, path string, do func(context.Context, request) (any, error)) rest.Extension {
@@ -58,7 +62,8 @@ func operation(name, method, path string, do func(context.Context, request) (any
 		Operation: wire.Operation{Name: name, Method: method, Path: prefix + path, Status: 200, Body: true},
 		Call: func(ctx context.Context, _ ops.Caller, members func(location, name string) (string, bool), body []byte) ([]byte, error) {
 			id, _ := members("uri", "id")
-			out, err := do(ctx, request{id, body})
+			after, _ := members("query", "after")
+			out, err := do(ctx, request{id, after, body})
 			if err != nil {
 				return nil, err
 			}

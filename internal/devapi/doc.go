@@ -5,6 +5,7 @@
 //
 //	devapi.go    the operations, and how bodies are read
 //	clock.go     GET clock, POST clock/advance
+//	changes.go   GET changes
 //	faults.go    POST, GET, DELETE faults, GET faults/report
 //	duration.go  "45m", "7d"; epoch seconds, RFC 3339
 package devapi

@@ -133,6 +133,7 @@ func (s *Server) fail(err error) {
 func (s *Server) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		s.draining.Store(true)
+		s.changes.end()
 		var errs []error
 		for _, f := range slices.Backward(s.closers) {
 			errs = append(errs, f(ctx))

@@ -25,7 +25,7 @@ func (s *Server) Time() *virtual.Time { return s.time }
 
 // extensions are what AWS lacks, under /drover/v1/.
 func (s *Server) extensions() []rest.Extension {
-	c := devapi.Config{Dev: s.cfg.Dev, Now: s.cfg.Clock.Now, Faults: s.faults}
+	c := devapi.Config{Dev: s.cfg.Dev, Now: s.cfg.Clock.Now, Faults: s.faults, Changes: s.changes.wait}
 	if s.time != nil {
 		c.Clock = s.time
 	}

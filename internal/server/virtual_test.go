@@ -372,6 +372,45 @@ func TestTheClockIsMovedByWhatCanBeMeantOnly(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsForAChangeHearsOfIt(t *testing.T) {
+	s := begin(t, virtualConfig())
+	seq := func(after string) (n int64) {
+		var out struct{ Seq int64 }
+		if err := json.Unmarshal([]byte(succeed(t, s, "GET", "/drover/v1/changes"+after, "")), &out); err != nil {
+			t.Error(err)
+		}
+		return out.Seq
+	}
+	known := seq("")
+	heard := make(chan int64, 1)
+	go func() { heard <- seq(fmt.Sprintf("?after=%d", known)) }()
+	createThing(t, operator(t, s), "pump-7")
+	if n := <-heard; n <= known {
+		t.Errorf("after %d came %d", known, n)
+	}
+	if n := seq(fmt.Sprintf("?after=%d", known)); n <= known {
+		t.Errorf("what has changed already was waited for, and was %d", n)
+	}
+	if a := ask(t, s, "GET", "/drover/v1/changes?after=x", ""); a.status != 400 {
+		t.Errorf("after x: %+v", a)
+	}
+}
+
+func TestAServerThatEndsLetsGoOfThoseWhoWait(t *testing.T) {
+	s := begin(t, virtualConfig())
+	known, next := s.changes.wait()
+	end(t, s)
+	<-next
+	if _, next = s.changes.wait(); next == nil {
+		t.Fatal("nothing to wait for")
+	}
+	<-next
+	s.changes.signal() // whoever is late
+	if seq, _ := s.changes.wait(); seq <= known {
+		t.Errorf("after %d came %d", known, seq)
+	}
+}
+
 func TestNobodyMovesTheClockOfAFleet(t *testing.T) {
 	op := operator(t, begin(t, serveConfig(t)))
 	for _, call := range []cli.Call{

@@ -11,26 +11,47 @@ import (
 // request was carried out, or what was due was done, or a fault was injected. Who
 // asks for it before looking at a state misses nothing. Dev only: elsewhere it is
 // never closed.
-func (s *Server) Changed() <-chan struct{} { return s.changes.wait() }
+func (s *Server) Changed() <-chan struct{} {
+	_, next := s.changes.wait()
+	return next
+}
 
 // changes wakes those who wait for a state.
 type changes struct {
-	mu   sync.Mutex
-	next chan struct{} // nil while nobody waits
+	mu    sync.Mutex
+	seq   int64
+	ended bool
+	next  chan struct{} // nil while nobody waits
 }
 
-func (c *changes) wait() <-chan struct{} {
+// wait gives the number of the latest change, and what is closed at the next, or
+// at the end.
+func (c *changes) wait() (seq int64, next <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.next == nil {
-		c.next = make(chan struct{})
+		next := make(chan struct{})
+		if c.ended {
+			close(next)
+			return c.seq, next
+		}
+		c.next = next
 	}
-	return c.next
+	return c.seq, c.next
+}
+
+// end lets nobody wait any more.
+func (c *changes) end() {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.signal()
 }
 
 func (c *changes) signal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seq++
 	if c.next != nil {
 		close(c.next)
 		c.next = nil
