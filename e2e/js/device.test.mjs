@@ -1,5 +1,6 @@
 // Tests of a firmware made with aws-iot-device-sdk-v2, as its authors would write
-// them for node's test runner, with clients/js.
+// them for node's test runner, with clients/js. Run it with --test-force-exit: the
+// native part of the SDK keeps node from ending.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
