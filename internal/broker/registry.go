@@ -198,6 +198,9 @@ func (b *Broker) expire(s *session, left time.Time) {
 	if will != nil {
 		b.publishWill(will)
 	}
+	if over {
+		b.timed(s.id, SessionExpired)
+	}
 }
 
 func (s *session) delayWill(m *Message, d time.Duration) {
@@ -212,6 +215,7 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 		s.mu.Unlock()
 		if due {
 			s.b.publishWill(m)
+			s.b.timed(s.id, WillPublished)
 		}
 	})
 }

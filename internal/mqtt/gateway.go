@@ -7,6 +7,7 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
@@ -32,6 +33,7 @@ type Config struct {
 	// OmitThingName leaves thingName out of executions, as captures of AWS
 	// show them (device-plane.md 11 row 16).
 	OmitThingName bool
+	Faults        *Faults // nil: nothing is ever disturbed
 }
 
 // Gateway is Jobs on a broker: its hooks, and the one dispatcher of effects.
@@ -71,6 +73,9 @@ func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 			return broker.Reason(notAuthorized)
 		}
 	}
+	if g.active() {
+		return g.disturbConnect(c, fault.Request)
+	}
 	return nil
 }
 
@@ -94,6 +99,9 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 		return g.otherService(c, topic, m.Payload)
 	case answer:
 		return broker.Refuse
+	}
+	if g.active() && r.op != unknown {
+		return g.disturb(c, topic, r, m.Payload)
 	}
 	x := &exchange{g: g, topic: topic, reply: c.Begin()}
 	x.serve(ops.Caller{Principal: callerName(c)}, r, m.Payload)
@@ -123,6 +131,10 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
 		c.Disconnect(notAuthorized)
+		return
+	}
+	if g.active() {
+		_ = g.disturbConnect(c, fault.Response) // it is connected: there is nothing to refuse
 	}
 }
 
