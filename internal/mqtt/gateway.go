@@ -3,6 +3,7 @@ package mqtt
 import (
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/drover-iot/drover/internal/auth"
@@ -35,7 +36,7 @@ type Config struct {
 }
 
 // Gateway is Jobs on a broker: its hooks, and the one dispatcher of effects.
-// The facts of a connection are its auth.Principal.
+// The facts of a connection are its auth.Principal, and a *peer once it connects.
 type Gateway struct {
 	Config
 	data    Data
@@ -58,6 +59,7 @@ func (g *Gateway) Bind(b *broker.Broker, d Data, s Shadows) { g.broker, g.data, 
 // unasked.
 func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 	who := principal(c)
+	c.SetFacts(&peer{Principal: who})
 	if !g.Authorizer.Allow(who, auth.Connect, p.ClientID) {
 		return broker.Reason(notAuthorized)
 	}
@@ -136,7 +138,20 @@ func (g *Gateway) EndSessions(p auth.Principal) {
 // Disconnected does nothing.
 func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}
 
+// peer is what is known of a connection.
+type peer struct {
+	auth.Principal
+	shadows atomic.Int32 // its requests to the shadow service that are in flight
+}
+
+func peerOf(c *broker.Conn) *peer { return c.Facts().(*peer) }
+
 func principal(c *broker.Conn) auth.Principal {
-	p, _ := c.Facts().(auth.Principal)
-	return p
+	switch facts := c.Facts().(type) {
+	case *peer:
+		return facts.Principal
+	case auth.Principal:
+		return facts
+	}
+	return auth.Principal{}
 }

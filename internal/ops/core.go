@@ -72,11 +72,14 @@ type core struct{ Config }
 // New gives the operations of both planes over one core.
 func New(c Config) (*Data, *Control) {
 	k := &core{c}
-	return &Data{k}, &Control{k}
+	return &Data{core: k}, &Control{k}
 }
 
 // Data has the operations of iot-jobs-data (device-plane.md 3).
-type Data struct{ *core }
+type Data struct {
+	*core
+	lines lines // of the device shadows
+}
 
 // Control has the operations of iot (control-plane.md A).
 type Control struct{ *core }

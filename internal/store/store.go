@@ -42,7 +42,7 @@ type Store interface {
 	// run again, from the start, when a commit has failed.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on a consistent snapshot that has all that was committed
-	// before the call.
+	// before the call. It fails once the store is closed.
 	View(ctx context.Context, fn func(Tx) error) error
 
 	// Document gives a job's document, from a bounded cache. ErrNotFound.
@@ -101,6 +101,11 @@ type Shadow struct {
 	Version  int64     // 0: there is none, and none is remembered
 	At       time.Time // of its last change
 	Document []byte    // nil: it was deleted
+}
+
+// Same says whether s is the state of a shadow that o is: nobody has put another.
+func (s Shadow) Same(o Shadow) bool {
+	return s.ThingKey == o.ThingKey && s.Version == o.Version && s.At.Equal(o.At) && (s.Document == nil) == (o.Document == nil)
 }
 
 // Changes are what a decision wants written. Moves must start from the
