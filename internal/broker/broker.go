@@ -256,17 +256,6 @@ func (b *Broker) Publish(m Message, token any) {
 	putBatch(bt)
 }
 
-// Stored calls then, once and from any goroutine, when all that was published
-// before is on disk for the persistent sessions that must hear it, or with the
-// store's error.
-func (b *Broker) Stored(then func(error)) {
-	if b.store == nil || b.durable.Load() == 0 {
-		then(nil)
-		return
-	}
-	b.store.Apply(nil, then)
-}
-
 // HasAudience reports whether any session, connected or persistent, has a
 // filter that matches topic.
 func (b *Broker) HasAudience(topic string) bool {

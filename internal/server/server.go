@@ -166,7 +166,7 @@ func (s *Server) compose(context.Context) error {
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 	})
-	kept := newSessions(s.store)
+	kept := newSessions(s.store, s.log)
 	s.closers.push(func(context.Context) error { kept.close(); return nil })
 	var err error
 	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: kept, Hooks: s.gateway, Log: s.log})
