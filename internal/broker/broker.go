@@ -249,7 +249,15 @@ func (b *Broker) Close(ctx context.Context) error {
 // not change any more. token, unless nil, is handed to SessionStore.Apply in
 // the group that stores m for the persistent sessions that must hear it, in a
 // group of its own when there is none. Without a SessionStore it is ignored.
+// What Check refuses is dropped and logged; its token is handed over all the same.
 func (b *Broker) Publish(m Message, token any) {
+	if err := b.Check(&m); err != nil {
+		b.log.Error("a message of the server is none that MQTT can carry: dropped", "topic", m.Topic, "bytes", len(m.Payload), "err", err)
+		if token != nil && b.store != nil {
+			b.store.Apply([]Change{{Kind: Token, Token: token}}, nil)
+		}
+		return
+	}
 	bt := getBatch()
 	b.route(bt, &m, origin{token: token}, true)
 	bt.flushSoon()
