@@ -156,6 +156,7 @@ func TestBindRefuses(t *testing.T) {
 		"CONTINUOUS, later":                          {new(iot.CreateJobInput), job1, `{"targets":["a"],"targetSelection":"CONTINUOUS"}`, job.NotImplemented, "CreateJob: value 'CONTINUOUS' of 'targetSelection' (continuous jobs) is not implemented yet"},
 		"tags, later":                                {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                     {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
+		"a namespace of 65":                          {new(iot.CreateJobInput), from{"uri:jobId": "j"}, `{"targets":["t"],"namespaceId":"` + strings.Repeat("n", 65) + `"}`, job.InvalidRequest, "at 'namespaceId'"},
 		"a namespace with a colon":                   {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
 	}
 	for name, r := range rows {

@@ -252,6 +252,7 @@ var deviations = map[string]string{
 	"inProgressTimeoutInMinutes max": "A.1: 1..10080; the model says it in prose",
 	"jobId min":                      "1.1: a job id or $next; the model has lost the length of the id",
 	"jobId max":                      "1.1: a job id or $next; the model has lost the length of the id",
+	"namespaceId max":                "4.4: the model has no length; it is a part of topics, which have one",
 	"clientToken row":                "2.4: MQTT only, and so not in the model of the HTTPS API",
 }
 
