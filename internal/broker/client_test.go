@@ -39,7 +39,8 @@ type hooks struct {
 	connect   func(*broker.Conn, *broker.ConnectInfo) error
 	publish   func(*broker.Conn, *broker.Message) broker.Verdict
 	subscribe func(*broker.Conn, string, byte) broker.Verdict
-	receive   func(*broker.Conn, string) bool
+	receive   func(*broker.Conn, string) broker.Reception
+	will      func(any, *broker.Message) bool
 	events    chan string
 }
 
@@ -71,6 +72,8 @@ func (h *hooks) Receive(c *broker.Conn, topic string) bool {
 func (h *hooks) Connected(c *broker.Conn, present bool) {
 	h.events <- fmt.Sprintf("%s connected, session present %t", c.ClientID(), present)
 }
+func (h *hooks) Will(facts any, m *broker.Message) bool { return h.will == nil || h.will(facts, m) }
+
 
 func (h *hooks) Disconnected(c *broker.Conn, r broker.DisconnectReason) {
 	h.events <- fmt.Sprintf("%s disconnected: %s", c.ClientID(), r)

@@ -66,10 +66,7 @@ func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 	if w := p.Will; w != nil {
 		if covers(w.Topic, services) && g.Authorizer.Allow(who, auth.Publish, w.Topic) {
 			p.Will = nil
-			return nil
-		}
-		if strings.HasPrefix(w.Topic, "$") || !g.Authorizer.Allow(who, auth.Publish, w.Topic) ||
-			w.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, w.Topic) {
+		} else if strings.HasPrefix(w.Topic, "$") || !g.mayPublish(who, w) {
 			return broker.Reason(notAuthorized)
 		}
 	}
@@ -80,10 +77,17 @@ func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 const notAuthorized = 0x87
 
 // Publish takes requests out of the stream and lets ordinary messages pass.
+// Will is the policy's answer when a will goes out: a certificate that was
+// deactivated says nothing any more.
+func (g *Gateway) Will(facts any, m *broker.Message) bool { return g.mayPublish(principalOf(facts), m) }
+
+func (g *Gateway) mayPublish(who auth.Principal, m *broker.Message) bool {
+	return g.Authorizer.Allow(who, auth.Publish, m.Topic) &&
+		(!m.Retain || g.Authorizer.Allow(who, auth.RetainPublish, m.Topic))
+}
+
 func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
-	who := principal(c)
-	if !g.Authorizer.Allow(who, auth.Publish, m.Topic) ||
-		m.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, m.Topic) {
+	if !g.mayPublish(principal(c), m) {
 		return broker.Refuse
 	}
 	if !strings.HasPrefix(m.Topic, "$") {
@@ -146,8 +150,10 @@ type peer struct {
 
 func peerOf(c *broker.Conn) *peer { return c.Facts().(*peer) }
 
-func principal(c *broker.Conn) auth.Principal {
-	switch facts := c.Facts().(type) {
+func principal(c *broker.Conn) auth.Principal { return principalOf(c.Facts()) }
+
+func principalOf(facts any) auth.Principal {
+	switch facts := facts.(type) {
 	case *peer:
 		return facts.Principal
 	case auth.Principal:

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/drover-iot/drover/internal/sim"
+)
+
+// withWill connects with a will on the topic alerts, and takes the CONNACK.
+func withWill(t *testing.T, addr string, cfg *tls.Config, client string, delay byte) *tls.Conn {
+	t.Helper()
+	nc, err := tls.Dial("tcp", addr, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	// MQTT 5, a session of an hour, a will of QoS 0 with its delay.
+	body := "\x00\x04MQTT\x05\x06\x00\x3c\x05\x11\x00\x00\x0e\x10" + "\x00" + string(byte(len(client))) + client +
+		"\x05\x18\x00\x00\x00" + string(delay) + "\x00\x06alerts\x00" + string(byte(len(client))) + client
+	if _, err := nc.Write(append([]byte{0x10, byte(len(body))}, body...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(nc, make([]byte, 4)); err != nil {
+		t.Fatal(err)
+	}
+	return nc
+}
+
+// A certificate that is not ACTIVE says nothing any more, not even as a last will.
+func TestTheWillOfADeactivatedCertificateIsNotPublished(t *testing.T) {
+	s := begin(t, serveConfig(t))
+	c := operator(t, s)
+	with := func(cert tls.Certificate) *tls.Config {
+		cfg := trust(t, s)
+		cfg.Certificates = []tls.Certificate{cert}
+		return cfg
+	}
+	bystander, _ := certify(t, c, "bystander")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	nc, err := tls.Dial("tcp", s.addrs.MQTTS, with(bystander))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := sim.Connect(ctx, nc, sim.Login{ClientID: "bystander", KeepAlive: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Subscribe(ctx, "alerts"); err != nil {
+		t.Fatal(err)
+	}
+	bad, arn := certify(t, c, "pump-7")
+	at := withWill(t, s.addrs.MQTTS, with(bad), "atonce", 0)
+	later := withWill(t, s.addrs.MQTTS, with(bad), "later", 1)
+	setStatus(t, c, arn, "INACTIVE")
+	for _, nc := range []*tls.Conn{at, later} {
+		if _, err := io.Copy(io.Discard, nc); err != nil {
+			t.Error(err)
+		}
+	}
+	// Those of others go out: the last of them after the delay of the one above.
+	good := withWill(t, s.addrs.MQTTS, with(bystander), "goodlater", 2)
+	good.Close()
+	if got, err := m.Receive(ctx, time.Time{}); err != nil || string(got.Payload) != "goodlater" {
+		t.Errorf("the first that is heard is %q of %q (%v)", got.Topic, got.Payload, err)
+	}
+}
