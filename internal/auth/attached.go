@@ -27,6 +27,27 @@ type AttachedThings struct {
 	Of func(certificateID string) (things []registry.Name, active bool)
 }
 
+	// Held is Of from memory, known false where that does not say:
+	// Certificates.Held. Only Receive needs it.
+	Held func(certificateID string) (things []registry.Name, active, known bool)
+}
+
+var _ Judge = AttachedThings{}
+
+// Receive says whether a message may be delivered to p.
+func (a AttachedThings) Receive(p Principal, name string) Answer {
+	allowed := p.Kind == ByAccessKey
+	if p.Kind == ByCertificate {
+		things, active, known := a.Held(p.ID)
+		if !known {
+			return Unsure
+		}
+		allowed = active && topic(things, name)
+	}
+	if allowed {
+		return Yes
+	}
+	return No
 // Allow says whether p may do this.
 func (a AttachedThings) Allow(p Principal, action Action, resource string) bool {
 	switch p.Kind {

@@ -65,15 +65,18 @@ func (h *hooks) Subscribe(c *broker.Conn, f string, q byte) broker.Verdict {
 	return broker.Forward
 }
 
-func (h *hooks) Receive(c *broker.Conn, topic string) bool {
-	return h.receive == nil || h.receive(c, topic)
+func (h *hooks) Receive(c *broker.Conn, topic string) broker.Reception {
+	if h.receive != nil {
+		return h.receive(c, topic)
+	}
+	return broker.Received
 }
+
+func (h *hooks) Will(facts any, m *broker.Message) bool { return h.will == nil || h.will(facts, m) }
 
 func (h *hooks) Connected(c *broker.Conn, present bool) {
 	h.events <- fmt.Sprintf("%s connected, session present %t", c.ClientID(), present)
 }
-func (h *hooks) Will(facts any, m *broker.Message) bool { return h.will == nil || h.will(facts, m) }
-
 
 func (h *hooks) Disconnected(c *broker.Conn, r broker.DisconnectReason) {
 	h.events <- fmt.Sprintf("%s disconnected: %s", c.ClientID(), r)

@@ -140,6 +140,16 @@ func (r DisconnectReason) String() string {
 	}[r]
 }
 
+// Reception is the answer of Hooks.Receive.
+type Reception byte
+
+// The answers.
+const (
+	NotReceived Reception = iota // may not be received
+	Received
+	ReceivedLater // not known now
+)
+
 // AllowAll is the Hooks that says yes to everything; embed it to answer only
 // some of the questions.
 type AllowAll struct{}

@@ -119,6 +119,10 @@ func (b *Broker) drop(s *session) (prev *Conn, will *leftWill) {
 }
 
 func (s *session) stopTimers() {
+	if s.again != nil {
+		s.again.Stop()
+		s.again = nil
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil

@@ -27,7 +27,7 @@ type Data interface {
 
 // Config is what the gateway needs.
 type Config struct {
-	Authorizer auth.Authorizer
+	Authorizer auth.Judge
 	Now        func() time.Time
 	Log        *slog.Logger
 	// OmitThingName leaves thingName out of executions, as captures of AWS
@@ -119,8 +119,14 @@ func (g *Gateway) Subscribe(c *broker.Conn, filter string, _ byte) broker.Verdic
 }
 
 // Receive is the policy's answer for each delivery of an ordinary message.
-func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
-	return g.Authorizer.Allow(principal(c), auth.Receive, topic)
+func (g *Gateway) Receive(c *broker.Conn, topic string) broker.Reception {
+	switch g.Authorizer.Receive(principal(c), topic) {
+	case auth.Yes:
+		return broker.Received
+	case auth.Unsure:
+		return broker.ReceivedLater
+	}
+	return broker.NotReceived
 }
 
 // Connected looks again whether the client may be here: its permission may have

@@ -26,6 +26,8 @@ func (r *revoking) Allow(_ auth.Principal, action auth.Action, _ string) bool {
 	return r.asked == 1
 }
 
+func (*revoking) Receive(auth.Principal, string) auth.Answer { return auth.No }
+
 // registry-and-auth.md E.2, Deactivation: also of one that is just connecting.
 func TestAPermissionThatIsTakenAwayDuringTheConnectEndsTheSession(t *testing.T) {
 	for name, row := range map[string]struct{ connect, want string }{

@@ -3,11 +3,16 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/drover-iot/drover/internal/auth"
+	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/sim"
+	"github.com/drover-iot/drover/internal/store"
 )
 
 // withWill connects with a will on the topic alerts, and takes the CONNACK.
@@ -71,5 +76,43 @@ func TestTheWillOfADeactivatedCertificateIsNotPublished(t *testing.T) {
 	good.Close()
 	if got, err := m.Receive(ctx, time.Time{}); err != nil || string(got.Payload) != "goodlater" {
 		t.Errorf("the first that is heard is %q of %q (%v)", got.Topic, got.Payload, err)
+	}
+}
+
+// failing is a store whose Views fail while it is told to.
+type failing struct {
+	store.Store
+	views atomic.Bool
+}
+
+func (f *failing) View(ctx context.Context, fn func(store.Tx) error) error {
+	if f.views.Load() {
+		return errors.New("disk on fire")
+	}
+	return f.Store.View(ctx, fn)
+}
+
+// Which topics are none of a device's business is said for certain, or not at all.
+func TestWhatCannotBeReadOfACertificateIsNotARefusal(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	defer st.Close()
+	if err := st.Update(t.Context(), func(tx store.Tx) error {
+		return tx.PutCertificate(registry.Certificate{ID: "c1"}.Recorded(registry.Active, registry.ModeDefault, "g", time.Now()))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f := &failing{Store: st}
+	id := &identity{certificates: auth.NewCertificates(certificateIn(f))}
+	ask := func() auth.Answer {
+		return id.authorizer(false).Receive(auth.Principal{Kind: auth.ByCertificate, ID: "c1"}, "t")
+	}
+	id.certificates.Attached("c1")
+	if got := ask(); got != auth.Yes {
+		t.Errorf("held: %v", got)
+	}
+	f.views.Store(true)
+	id.certificates.Forget("c1")
+	if got := ask(); got != auth.Unsure {
+		t.Errorf("not readable: %v", got)
 	}
 }
