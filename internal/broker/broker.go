@@ -224,7 +224,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		ln.Close()
 	}
 	b.mu.Unlock()
-	b.shutAll(func(*Conn) bool { return true }, packet.ServerShuttingDown)
+	b.shutAll(packet.ServerShuttingDown)
 	ended := make(chan error, 1)
 	go func() {
 		b.wg.Wait()
@@ -294,14 +294,7 @@ func (b *Broker) Disconnect(clientID string, reason byte) {
 	}
 }
 
-// DisconnectWhere ends every connection that match picks. One whose
-// Hooks.Connect has not returned yet is not asked about: who takes permissions
-// away looks again in Hooks.Connected.
-func (b *Broker) DisconnectWhere(match func(*Conn) bool, reason byte) {
-	b.shutAll(func(c *Conn) bool { return c.known.Load() && match(c) }, packet.Code(reason))
-}
-
-func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
+func (b *Broker) shutAll(code packet.Code) {
 	b.mu.Lock()
 	all := make([]*Conn, 0, len(b.conns))
 	for c := range b.conns {
@@ -309,9 +302,7 @@ func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
 	}
 	b.mu.Unlock()
 	for i, c := range all {
-		if match(c) {
-			c.shut(ServerInitiated, code)
-		}
+		c.shut(ServerInitiated, code)
 		if i%256 == 255 {
 			runtime.Gosched() // a fleet's worth of closing leaves room for others
 		}

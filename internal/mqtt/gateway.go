@@ -2,7 +2,9 @@ package mqtt
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +44,7 @@ type Gateway struct {
 	data    Data
 	shadows Shadows
 	broker  *broker.Broker
+	here    here
 }
 
 var _ broker.Hooks = (*Gateway)(nil)
@@ -70,13 +73,10 @@ func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 			return broker.Reason(notAuthorized)
 		}
 	}
+	g.here.add(who, c)
 	return nil
 }
 
-// notAuthorized is MQTT 5's reason code 0x87.
-const notAuthorized = 0x87
-
-// Publish takes requests out of the stream and lets ordinary messages pass.
 // Will is the policy's answer when a will goes out: a certificate that was
 // deactivated says nothing any more.
 func (g *Gateway) Will(facts any, m *broker.Message) bool { return g.mayPublish(principalOf(facts), m) }
@@ -86,6 +86,10 @@ func (g *Gateway) mayPublish(who auth.Principal, m *broker.Message) bool {
 		(!m.Retain || g.Authorizer.Allow(who, auth.RetainPublish, m.Topic))
 }
 
+// notAuthorized is MQTT 5's reason code 0x87.
+const notAuthorized = 0x87
+
+// Publish takes requests out of the stream and lets ordinary messages pass.
 func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	if !g.mayPublish(principal(c), m) {
 		return broker.Refuse
@@ -142,11 +146,51 @@ func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 // that they are not authorised any more. What the Authorizer says must have
 // changed before.
 func (g *Gateway) EndSessions(p auth.Principal) {
-	g.broker.DisconnectWhere(func(c *broker.Conn) bool { return principal(c) == p }, notAuthorized)
+	for _, c := range g.here.of(p) {
+		c.Disconnect(notAuthorized)
+	}
 }
 
-// Disconnected does nothing.
-func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}
+// Disconnected forgets the connection.
+func (g *Gateway) Disconnected(c *broker.Conn, _ broker.DisconnectReason) {
+	g.here.remove(principal(c), c)
+}
+
+// here are the connections of each principal, so that those of one can be ended
+// without a look at all. Connections of nobody (dev) are not noted.
+type here struct {
+	mu    sync.Mutex
+	conns map[auth.Principal][]*broker.Conn // one, but for gateways and operators
+}
+
+func (h *here) add(p auth.Principal, c *broker.Conn) {
+	if p.Kind == auth.Anonymous {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.conns == nil {
+		h.conns = map[auth.Principal][]*broker.Conn{}
+	}
+	h.conns[p] = append(h.conns[p], c)
+}
+
+func (h *here) remove(p auth.Principal, c *broker.Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	left := slices.DeleteFunc(h.conns[p], func(other *broker.Conn) bool { return other == c })
+	if len(left) == 0 {
+		delete(h.conns, p)
+		return
+	}
+	h.conns[p] = left
+}
+
+func (h *here) of(p auth.Principal) []*broker.Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.conns[p])
+}
 
 // peer is what is known of a connection.
 type peer struct {
