@@ -116,3 +116,47 @@ func TestWhatCannotBeReadOfACertificateIsNotARefusal(t *testing.T) {
 		t.Errorf("not readable: %v", got)
 	}
 }
+
+// device-plane.md 11 row 25, on serve too.
+func TestTopicsOfOtherServicesNeverEndTheConnectionOfADevice(t *testing.T) {
+	s := begin(t, serveConfig(t))
+	c := operator(t, s)
+	cert, _ := certify(t, c, "pump-7")
+	cfg := trust(t, s)
+	cfg.Certificates = []tls.Certificate{cert}
+	nc := openSession(t, s.addrs.MQTTS, cfg, 4, "pump-7")
+	for i, topic := range []string{
+		"$aws/sitewise/asset-models/m/assets/a/properties/p", "$aws/commands/clients/pump-7/executions/e/response/json",
+		"$aws/commands/things/pump-7/executions/e/response/json", "$aws/events/presence/connected/pump-7",
+		"$aws/things/pump-7/defender/metrics/json", "$aws/things/pump-7/streams/s/get/json", "$aws/things/pump-7/tunnels/notify",
+		"$aws/certificates/create/json", "$aws/provisioning-templates/t/provision/json", "$aws/device_location/pump-7/get_position_estimate",
+		"$aws/rules/r/telemetry",
+	} {
+		p := append([]byte{0x32, byte(4 + len(topic)), 0, byte(len(topic))}, topic...)
+		if _, err := nc.Write(append(p, 0, byte(i+1))); err != nil {
+			t.Fatal(err)
+		}
+		for acknowledged := false; !acknowledged; { // a refusal may come before it, or after the one before
+			var head [2]byte
+			if _, err := io.ReadFull(nc, head[:]); err != nil {
+				t.Fatalf("%s ended the connection: %v", topic, err)
+			}
+			n := int(head[1])
+			if n >= 0x80 {
+				var more [1]byte
+				if _, err := io.ReadFull(nc, more[:]); err != nil {
+					t.Fatal(err)
+				}
+				n = n&0x7f | int(more[0])<<7
+			}
+			body := make([]byte, n)
+			if _, err := io.ReadFull(nc, body); err != nil {
+				t.Fatal(err)
+			}
+			acknowledged = head[0] == 0x40 && body[1] == byte(i+1)
+		}
+	}
+	if err := alive(nc); err != nil {
+		t.Error(err)
+	}
+}
