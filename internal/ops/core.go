@@ -63,6 +63,8 @@ type Config struct {
 	AutoThings bool
 	// PendingLimit is how many pending executions a device sees; 0: all.
 	PendingLimit int
+	// NamedShadows is how many named shadows a thing may have; 0: no limit.
+	NamedShadows int
 	// RolloutDefault and RolloutMax are executions per minute; 0: no limit.
 	RolloutDefault, RolloutMax int64
 }

@@ -29,7 +29,8 @@ func (d *Data) GetThingShadowAsync(_ Caller, in *shadowdata.ReadInput, done func
 
 // UpdateThingShadowAsync merges an update into a shadow, which it makes if there
 // is none. It reads in.Payload when it is its turn. Errors: NotFound for a thing
-// that nobody registered, Conflict, InvalidJSON, InvalidRequest, PayloadTooLarge.
+// that nobody registered, Conflict, InvalidJSON, InvalidRequest, PayloadTooLarge,
+// LimitExceeded.
 func (d *Data) UpdateThingShadowAsync(_ Caller, in *shadowdata.UpdateThingShadowInput, done func(*shadowdata.UpdateThingShadowOutput, error)) {
 	read := sync.OnceValue(func() error { return shadowdata.DecodeUpdate(in) })
 	out := new(shadowdata.UpdateThingShadowOutput)
@@ -124,10 +125,27 @@ func (r *shadowRequest) begin() {
 		if now.ThingKey != seen.ThingKey || !now.Shadow.Same(seen.Shadow) {
 			return store.Changes{}, errRaced
 		}
-		return store.Changes{Shadow: put}, nil
+		return r.writes(put, now)
 	}, func(_ store.Commit, err error) {
 		r.lines.then(func() { r.committed(err) })
 	})
+}
+
+// writes are the changes of a put. A thing has a bounded number of named shadows,
+// deleted ones that are still remembered among them: where there is no room for
+// one more, the one that was deleted first is forgotten. Errors: LimitExceeded.
+func (r *shadowRequest) writes(put *store.Shadow, now store.Snapshot) (ch store.Changes, err error) {
+	ch.Shadow = put
+	switch {
+	case put.Document == nil: // when it can be forgotten
+		ch.Wake = shadow.Document{UpdatedAt: put.At}.Forgotten()
+	case put.Name == "" || now.Shadow.Document != nil || r.NamedShadows == 0:
+	case now.Named.There >= r.NamedShadows:
+		return ch, job.Errorf(job.LimitExceeded, "The thing has %d named shadows, more are not allowed", now.Named.There)
+	case now.Shadow.Version == 0 && now.Named.There+now.Named.Deleted >= r.NamedShadows:
+		ch.Forget = now.Named.Oldest
+	}
+	return ch, nil
 }
 
 func (r *shadowRequest) committed(err error) {

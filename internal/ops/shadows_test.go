@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
@@ -198,5 +199,39 @@ func TestAShadowOfAThingThatNobodyRegistered(t *testing.T) {
 	auto := newShadows(t, func(c *ops.Config) { c.AutoThings = true })
 	if d := auto.change(shadowdata.Key{ThingName: registry.Name("new")}, `{"state":{"reported":{"a":1}}}`); d.Version != 1 {
 		t.Errorf("registered at its first update: %+v", d)
+	}
+}
+
+func TestAThingHasABoundedNumberOfNamedShadows(t *testing.T) {
+	s := newShadows(t, func(c *ops.Config) { c.NamedShadows = 3 })
+	s.things("pump", "valve")
+	named := func(name shadow.Name) shadowdata.Key { return shadowdata.Key{ThingName: "pump", ShadowName: name} }
+	const some = `{"state":{"desired":{"a":1}}}`
+	for _, name := range []shadow.Name{"a", "b", "c"} {
+		s.change(named(name), some)
+	}
+	refused(t, (<-s.begin(named("d"), some)).err, job.LimitExceeded)
+	s.change(pump, some) // the classic one is none of them
+	s.change(named("c"), some)
+	s.change(shadowdata.Key{ThingName: "valve", ShadowName: "d"}, some)
+	// What was deleted makes room, and is remembered as long as there is some.
+	for _, name := range []shadow.Name{"b", "c"} {
+		if err := s.remove(named(name)); err != nil {
+			t.Fatal(err)
+		}
+		s.advance(time.Second)
+	}
+	s.change(named("d"), some)
+	for name, want := range map[shadow.Name]int64{"c": 3, "a": 2} {
+		if d := s.change(named(name), some); d.Version != want {
+			t.Errorf("%s has version %d, want %d: its past is remembered", name, d.Version, want)
+		}
+	}
+	refused(t, (<-s.begin(named("b"), some)).err, job.LimitExceeded)
+	if err := s.remove(named("d")); err != nil {
+		t.Fatal(err)
+	}
+	if d := s.change(named("b"), some); d.Version != 1 {
+		t.Errorf("b has version %d, want 1: it was deleted first, and forgotten", d.Version)
 	}
 }

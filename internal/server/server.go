@@ -163,7 +163,7 @@ func (s *Server) compose(context.Context) error {
 		Store: s.store, Now: s.cfg.Clock.Now, Audience: s.gateway,
 		Issuer: s.identity, PrincipalChanged: s.principalChanged,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
-		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
+		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit, NamedShadows: s.cfg.NamedShadows,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 	})
 	kept := newSessions(s.store, s.log)

@@ -162,9 +162,12 @@ func within(meta, patch Object) Object {
 	return part
 }
 
+// Forgotten is the moment after which nothing is remembered of a deleted document.
+func (d Document) Forgotten() time.Time { return d.UpdatedAt.Add(Remembered) }
+
 // forgotten is a deleted document whose version is not remembered any more.
 func (d Document) forgotten(now time.Time) Document {
-	if d.Deleted && now.Sub(d.UpdatedAt) > Remembered {
+	if d.Deleted && now.After(d.Forgotten()) {
 		return Document{}
 	}
 	return d

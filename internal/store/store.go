@@ -91,6 +91,14 @@ type Snapshot struct {
 	HasQueue bool
 	// Shadow was read if Keys.Shadow was given.
 	Shadow Shadow
+	// Named was counted if Shadow is a named one that is not there.
+	Named NamedShadows
+}
+
+// NamedShadows counts the named shadows of a thing.
+type NamedShadows struct {
+	There, Deleted int
+	Oldest         string // of the deleted ones: the one that was deleted first
 }
 
 // Shadow is a device shadow of a thing: what the rules of package shadow need
@@ -115,6 +123,8 @@ type Changes struct {
 	Effects []job.Effect
 	At      time.Time // the domain time of the moves, for their history
 	Shadow  *Shadow   // to be put; nil: none
+	Forget  string    // the name of a deleted shadow of the same thing, of which nothing is to stay; empty: none
+	Wake    time.Time // when something of this will be due, for the Observer; zero: never
 }
 
 // Commit tells when the changes were committed.

@@ -25,6 +25,9 @@ var wholeTables = map[string]string{
 	"FROM effect ORDER BY":      "all effects that are left are replayed at the start",
 	"FROM job_due ORDER BY at":  "the first of an index",
 	"FROM dissolved LIMIT 1":    "the first of a table that is empty as a rule",
+	"FROM shadow_gone LIMIT 1":  "the first of a table that is empty as a rule",
+	"SELECT 1 FROM shadow_gone": "the first of a table that is empty as a rule, then of a partial index",
+	"shadow WHERE document IS":  "the first of a partial index",
 	"SELECT 1 FROM dissolved":   "the first of a table that is empty as a rule",
 	"SELECT 1 FROM expansion":   "the first of a partial index",
 	"coalesce(max(seq), 0)":     "the last of a table",
@@ -35,6 +38,7 @@ var wholeTables = map[string]string{
 // sorts are the statements that may sort what they read, each with its reason.
 var sorts = map[string]string{
 	"JOIN thing_group g ON g.key = m.grp": "a thing is in ten groups at most",
+	"AND name > '' AND typeof(document)":  "a thing has few named shadows",
 	"WHERE a.thing = ? AND a.seq > ?":     "a thing has few certificates",
 }
 
