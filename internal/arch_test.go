@@ -78,7 +78,7 @@ var house = []door{
 		libs: []string{uuidLib}, noStd: noHTTP, timeless: true,
 	},
 	{
-		room: "internal/sched", rooms: with(rules, "internal/ops", "internal/store", "internal/clock"),
+		room: "internal/sched", rooms: with(rules, "internal/shadow", "internal/ops", "internal/store", "internal/clock"),
 		noStd: noHTTP, timeless: true,
 	},
 

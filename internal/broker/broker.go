@@ -240,7 +240,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		ln.Close()
 	}
 	b.mu.Unlock()
-	b.shutAll(func(*Conn) bool { return true }, packet.ServerShuttingDown)
+	b.shutAll(packet.ServerShuttingDown)
 	ended := make(chan error, 1)
 	go func() {
 		b.wg.Wait()
@@ -265,22 +265,19 @@ func (b *Broker) Close(ctx context.Context) error {
 // not change any more. token, unless nil, is handed to SessionStore.Apply in
 // the group that stores m for the persistent sessions that must hear it, in a
 // group of its own when there is none. Without a SessionStore it is ignored.
+// What Check refuses is dropped and logged; its token is handed over all the same.
 func (b *Broker) Publish(m Message, token any) {
+	if err := b.Check(&m); err != nil {
+		b.log.Error("a message of the server is none that MQTT can carry: dropped", "topic", m.Topic, "bytes", len(m.Payload), "err", err)
+		if token != nil && b.store != nil {
+			b.store.Apply([]Change{{Kind: Token, Token: token}}, nil)
+		}
+		return
+	}
 	bt := getBatch()
 	b.route(bt, &m, origin{token: token}, true)
 	bt.flushSoon()
 	putBatch(bt)
-}
-
-// Stored calls then, once and from any goroutine, when all that was published
-// before is on disk for the persistent sessions that must hear it, or with the
-// store's error.
-func (b *Broker) Stored(then func(error)) {
-	if b.store == nil || b.durable.Load() == 0 {
-		then(nil)
-		return
-	}
-	b.store.Apply(nil, then)
 }
 
 // Forget consumes a token as Publish does, for a message that nobody will hear.
@@ -338,14 +335,7 @@ func (b *Broker) Disconnect(clientID string, reason byte) {
 	}
 }
 
-// DisconnectWhere ends every connection that match picks. One whose
-// Hooks.Connect has not returned yet is not asked about: who takes permissions
-// away looks again in Hooks.Connected.
-func (b *Broker) DisconnectWhere(match func(*Conn) bool, reason byte) {
-	b.shutAll(func(c *Conn) bool { return c.known.Load() && match(c) }, packet.Code(reason))
-}
-
-func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
+func (b *Broker) shutAll(code packet.Code) {
 	b.mu.Lock()
 	all := make([]*Conn, 0, len(b.conns))
 	for c := range b.conns {
@@ -353,9 +343,7 @@ func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
 	}
 	b.mu.Unlock()
 	for i, c := range all {
-		if match(c) {
-			c.shut(ServerInitiated, code)
-		}
+		c.shut(ServerInitiated, code)
 		if i%256 == 255 {
 			runtime.Gosched() // a fleet's worth of closing leaves room for others
 		}

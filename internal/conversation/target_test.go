@@ -62,6 +62,8 @@ func (p *inProcess) flag(f string) (err error) {
 	switch name {
 	case "--pending-limit":
 		p.config.PendingLimit, err = strconv.Atoi(value)
+	case "--named-shadows":
+		p.config.NamedShadows, err = strconv.Atoi(value)
 	case "--mqtt-thing-name":
 		var on bool
 		on, err = strconv.ParseBool(value)

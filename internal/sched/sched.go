@@ -10,6 +10,7 @@ import (
 	"github.com/drover-iot/drover/internal/clock"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/shadow"
 	"github.com/drover-iot/drover/internal/store"
 )
 
@@ -50,6 +51,8 @@ const (
 	slice     = 128
 	timerStep = 256 // timers are decisions like a device's, committed together
 	jobStep   = 32  // jobs of one round
+
+	shadowSlice = 64 // shadows that go, each with pages of its own
 )
 
 // afterFailure is how long the loop waits before it tries again what failed.
@@ -184,6 +187,12 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 			return err
 		}))
 	}
+	if due.shadows {
+		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
+			_, err := tx.PruneShadows(now.Add(-shadow.Remembered), shadowSlice)
+			return err
+		}))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return next, err
 	}
@@ -195,13 +204,14 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 
 // due is what a round has to do.
 type due struct {
-	timers []store.Due
-	jobs   []int64
-	prune  bool
-	next   time.Time // when nothing is due: the next time that something is
+	timers  []store.Due
+	jobs    []int64
+	prune   bool
+	shadows bool      // that nobody remembers
+	next    time.Time // when nothing is due: the next time that something is
 }
 
-func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune }
+func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune || d.shadows }
 
 func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -211,16 +221,28 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 		if d.jobs, err = tx.DueJobs(now, jobStep); err != nil {
 			return err
 		}
-		if d.prune, err = tx.Prune(0); err != nil || d.any() {
+		if d.prune, err = tx.Prune(0); err != nil {
+			return err
+		}
+		if d.shadows, err = tx.PruneShadows(now.Add(-shadow.Remembered), 0); err != nil || d.any() {
 			return err
 		}
 		timer, err := tx.NextTimer()
 		if err != nil {
 			return err
 		}
+		deleted, err := tx.NextShadow()
+		if err != nil {
+			return err
+		}
+		if !deleted.IsZero() { // remembered until then, and due after it
+			deleted = shadow.Document{UpdatedAt: deleted}.Forgotten().Add(time.Millisecond)
+		}
 		d.next, err = tx.NextJob()
-		if d.next.IsZero() || !timer.IsZero() && timer.Before(d.next) {
-			d.next = timer
+		for _, other := range []time.Time{timer, deleted} {
+			if d.next.IsZero() || !other.IsZero() && other.Before(d.next) {
+				d.next = other
+			}
 		}
 		return err
 	})

@@ -175,11 +175,11 @@ func (s *Server) compose(context.Context) error {
 		Store: s.watchedStore(), Now: s.cfg.Clock.Now, Audience: s.gateway,
 		Issuer: s.identity, PrincipalChanged: s.principalChanged,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
-		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
+		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit, NamedShadows: s.cfg.NamedShadows,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 		MaxActiveSnapshot: s.cfg.MaxActiveSnapshot, MaxActiveContinuous: s.cfg.MaxActiveContinuous, MaxDeleting: s.cfg.MaxDeleting,
 	})
-	s.sessions = newSessions(s.store)
+	s.sessions = newSessions(s.store, s.log)
 	s.closers.push(func(context.Context) error { s.sessions.close(); return nil })
 	var err error
 	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: s.sessions, Hooks: s.gateway, Log: s.log, Timed: s.sessionTime()})
