@@ -56,7 +56,8 @@ func TestAPublishHasTheMembersOfTheModel(t *testing.T) {
 		},
 		"an expiry of zero": {"/topics/a?messageExpiry=0", "", nil, &rest.Message{Topic: "a", ExpirySeconds: &zero}, ""},
 		"what the headers have of MQTT 5": {
-			"/topics/a", "", http.Header{
+			"/topics/a", "",
+			http.Header{
 				user: in64(`[{"deviceName": "alpha"}, {"deviceCnt": "45"}, {"deviceName": "beta"}]`), "X-Amz-Mqtt5-Correlation-Data": in64("\x00\xff"),
 				"X-Amz-Mqtt5-Payload-Format-Indicator": {"UTF8_DATA"},
 			},
@@ -66,7 +67,8 @@ func TestAPublishHasTheMembersOfTheModel(t *testing.T) {
 			}, "",
 		},
 		"user properties that were a text": {
-			"/topics/a", "", http.Header{user: in64(`"[{\"a\":\"b\"}]"`)},
+			"/topics/a", "",
+			http.Header{user: in64(`"[{\"a\":\"b\"}]"`)},
 			&rest.Message{Topic: "a", UserProperties: []rest.UserProperty{{Name: "a", Value: "b"}}}, "",
 		},
 		"a payload of bytes": {"/topics/a", "", http.Header{"X-Amz-Mqtt5-Payload-Format-Indicator": {"UNSPECIFIED_BYTES"}}, &rest.Message{Topic: "a", UTF8: &no}, ""},
