@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -436,8 +437,9 @@ func TestAMessageWhoseReceptionIsNotKnownWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(w *world) {
-				answer := broker.ReceivedLater
-				w.hooks.receive = func(*broker.Conn, string) broker.Reception { return answer }
+				var answer atomic.Int32
+				answer.Store(int32(broker.ReceivedLater))
+				w.hooks.receive = func(*broker.Conn, string) broker.Reception { return broker.Reception(answer.Load()) }
 				c := w.join("c", keep).sub(1, 1, "t").expect("SUBACK #1 01")
 				for _, text := range []string{"one", "two"} {
 					w.b.Publish(broker.Message{Topic: "t", Payload: []byte(text), QoS: 1}, nil)
@@ -447,7 +449,7 @@ func TestAMessageWhoseReceptionIsNotKnownWaits(t *testing.T) {
 				if s := w.store.Session("c"); s == nil || len(s.Queue) != 2 {
 					t.Fatalf("stored: %+v, want both", s)
 				}
-				answer = row.then
+				answer.Store(int32(row.then))
 				time.Sleep(time.Minute)
 				c.expect(row.want...).silent()
 				if row.want == nil {

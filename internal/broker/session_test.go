@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -495,12 +496,12 @@ func TestAWillIsAskedAboutAgainWhenItGoesOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(w *world) {
-				allowed := true
+				var forbidden atomic.Bool
 				w.hooks.will = func(facts any, m *broker.Message) bool {
 					if facts != "facts of "+t.Name() || m.Topic != "gone" {
 						t.Errorf("asked about %q and %v", m.Topic, facts)
 					}
-					return allowed
+					return !forbidden.Load()
 				}
 				last := packet.Will{Topic: "gone", QoS: 1, Props: packet.Properties{{ID: packet.WillDelay, Num: row.delay}}}
 				s := w.join("s").sub(1, 1, "gone").expect("SUBACK #1 01")
@@ -508,7 +509,7 @@ func TestAWillIsAskedAboutAgainWhenItGoesOut(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				s.expect("PUBLISH q1 r0 d0 #1 gone")
 				d := w.join5("d", keepFor(row.expiry), will(last))
-				allowed = false
+				forbidden.Store(true)
 				d.drop()
 				time.Sleep(2 * time.Minute)
 				s.silent()

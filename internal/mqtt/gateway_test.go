@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,7 @@ func TestTheConnectionsOfAPrincipalAreKnownWhileTheyAreThere(t *testing.T) {
 		}
 		g.Bind(b, nil, nil)
 		of := func(id string) auth.Principal { return auth.Principal{Kind: auth.ByCertificate, ID: id} }
+		var mu sync.Mutex
 		ended := map[string]bool{}
 		dial := func(client string, facts any) {
 			ours, theirs := net.Pipe()
@@ -81,7 +83,9 @@ func TestTheConnectionsOfAPrincipalAreKnownWhileTheyAreThere(t *testing.T) {
 			}
 			go func() {
 				_, _ = io.Copy(io.Discard, ours)
+				mu.Lock()
 				ended[client] = true
+				mu.Unlock()
 			}()
 			synctest.Wait()
 		}
