@@ -50,7 +50,7 @@ var (
 // house is every room with its door, in the order of design.md section 1.
 var house = []door{
 	{room: "cmd/drover", rooms: []string{"internal/app", "internal/cli"}, libs: []string{"github.com/alecthomas/kong"}, noStd: noHTTP},
-	{room: "drovertest", rooms: []string{"internal/server", "internal/clock", "internal/job", "internal/registry"}, noStd: noSQL},
+	{room: "drovertest", rooms: []string{"internal/server", "internal/clock"}, noStd: noSQL},
 
 	{room: "internal/job", noStd: noIO, timeless: true},
 	{room: "internal/registry", rooms: []string{"internal/job"}, noStd: noIO, timeless: true},
@@ -78,7 +78,7 @@ var house = []door{
 		libs: []string{uuidLib}, noStd: noHTTP, timeless: true,
 	},
 	{
-		room: "internal/sched", rooms: with(rules, "internal/ops", "internal/store", "internal/clock"),
+		room: "internal/sched", rooms: with(rules, "internal/shadow", "internal/ops", "internal/store", "internal/clock"),
 		noStd: noHTTP, timeless: true,
 	},
 
@@ -86,14 +86,20 @@ var house = []door{
 	{room: "internal/broker/brokertest", rooms: []string{"internal/broker/...", "internal/clock"}, libs: testLibs, noStd: noHTTP},
 	{
 		room:  "internal/mqtt",
-		rooms: with(rules, "internal/shadow", "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		rooms: with(rules, "internal/shadow", "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault"),
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/shadow", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/websocket"),
+		room: "internal/rest", rooms: with(rules, "internal/shadow", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault", "internal/websocket"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
 	},
 	{room: "internal/websocket", noStd: noSQL},
+	{room: "internal/fault", rooms: []string{"internal/job"}, noStd: noHTTP, timeless: true},
+	{
+		room:  "internal/devapi",
+		rooms: with(rules, "internal/rest", "internal/ops", "internal/wire/...", "internal/virtual", "internal/fault"),
+		libs:  []string{jsonLib}, noStd: noHTTP, timeless: true,
+	},
 	{room: "internal/console", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/clock"), noStd: noSQL},
 
 	{
@@ -116,6 +122,7 @@ var house = []door{
 		noStd: noSQL,
 	},
 	{room: "internal/clock"},
+	{room: "internal/virtual", rooms: []string{"internal/clock", "internal/sched"}, noStd: noHTTP, timeless: true},
 
 	// The composition root may see everything; that is what it is for.
 	{

@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/drover-iot/drover/internal/cli"
+	"github.com/drover-iot/drover/internal/clock"
 	"github.com/drover-iot/drover/internal/server"
 )
 
@@ -20,6 +23,8 @@ type dev struct {
 	AdvertiseHost string `help:"Host that DescribeEndpoint tells." default:"localhost" group:"doors"`
 	AutoThings    bool   `help:"Register a thing at its first request." group:"jobs"`
 	tlsFlags
+	Clock   string `help:"real; or virtual: time stands still until POST /drover/v1/clock/advance moves it." enum:"real,virtual" default:"real" group:"time"`
+	ClockAt string `help:"Where the virtual clock stands at first, RFC 3339; now if not set." placeholder:"TIME" group:"time"`
 	jobFlags
 }
 
@@ -32,6 +37,11 @@ needed. Any access key is taken and nobody is refused anything. Examples:
 	drover dev --auto-things                                    no thing needs registering
 	drover dev --data ./state                                   keep it, and be durable
 	drover dev --mqtt-addr 127.0.0.1:0 --http-addr 127.0.0.1:0  free ports, for tests
+	drover dev --clock virtual                                  make seven days pass in a second
+
+On a virtual clock:
+
+	curl -d '{"by":"45m"}' http://127.0.0.1:8080/drover/v1/clock/advance
 
 MQTT over WebSocket is at ws://127.0.0.1:8080/mqtt; a web page may use it, and the
 API, if it comes from localhost.
@@ -50,7 +60,34 @@ func (c *dev) Run(ctx context.Context, s cli.Streams) error {
 	}
 	c.tlsFlags.apply(&cfg)
 	c.jobFlags.apply(&cfg, s)
+	if c.Clock == "virtual" {
+		at, err := c.clockAt()
+		if err != nil {
+			return err
+		}
+		cfg.Clock = clock.NewVirtual(at)
+	}
 	return runServer(ctx, cfg, s, func(srv *server.Server) { c.tryIt(s, srv.Addrs()) })
+}
+
+// Validate is called by kong when the flags are read.
+func (c *dev) Validate() error {
+	if c.ClockAt != "" && c.Clock != "virtual" {
+		return errors.New("--clock-at is for --clock virtual: the real clock stands where it stands")
+	}
+	_, err := c.clockAt()
+	return errors.Join(err, c.jobFlags.Validate())
+}
+
+func (c *dev) clockAt() (time.Time, error) {
+	if c.ClockAt == "" {
+		return time.Now().UTC().Truncate(time.Second), nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, c.ClockAt)
+	if err != nil || at.Unix() < 1 {
+		return at, fmt.Errorf("--clock-at %q: expected RFC 3339, such as 2026-01-31T09:00:00Z", c.ClockAt)
+	}
+	return at.UTC(), nil
 }
 
 // tryIt prints lines to copy, with the ports that were really opened.

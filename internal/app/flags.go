@@ -15,6 +15,7 @@ type jobFlags struct {
 	Region         string `help:"Region in ARNs, and of signatures." default:"us-east-1" group:"jobs"`
 	Account        string `help:"Account in ARNs, twelve digits." default:"000000000000" group:"jobs"`
 	PendingLimit   int    `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"jobs"`
+	NamedShadows   int    `help:"Named shadows that a thing may have; 0 for no limit." default:"100" group:"jobs"`
 	MQTTThingName  bool   `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
 	RolloutDefault int64  `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
 	RolloutMax     int64  `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
@@ -54,6 +55,8 @@ func (f *jobFlags) Validate() error {
 		return fmt.Errorf("--account %q: expected twelve digits", f.Account)
 	case f.PendingLimit < 0:
 		return fmt.Errorf("--pending-limit %d: expected 0 or more", f.PendingLimit)
+	case f.NamedShadows < 0:
+		return fmt.Errorf("--named-shadows %d: expected 0 or more", f.NamedShadows)
 	case f.RolloutDefault < 0 || f.RolloutMax < 0:
 		return fmt.Errorf("--rollout-default %d, --rollout-max %d: expected 0 or more", f.RolloutDefault, f.RolloutMax)
 	case f.MaxActiveSnapshotJobs < 0 || f.MaxActiveContinuousJobs < 0 || f.MaxDeletingJobs < 0:
@@ -68,7 +71,7 @@ func (f *jobFlags) Validate() error {
 // apply says it to the server.
 func (f *jobFlags) apply(c *server.Config, s cli.Streams) {
 	c.Region, c.Account = f.Region, f.Account
-	c.PendingLimit = f.PendingLimit
+	c.PendingLimit, c.NamedShadows = f.PendingLimit, f.NamedShadows
 	c.OmitMQTTThingName = !f.MQTTThingName
 	c.RolloutDefault, c.RolloutMax = f.RolloutDefault, f.RolloutMax
 	c.MaxActiveSnapshot, c.MaxActiveContinuous, c.MaxDeleting = f.MaxActiveSnapshotJobs, f.MaxActiveContinuousJobs, f.MaxDeletingJobs

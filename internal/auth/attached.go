@@ -18,13 +18,36 @@ import (
 //     those things;
 //   - it uses the reserved topics of services that name no thing and on which
 //     nobody hears another (device-plane.md 11 row 25), and of commands and
-//     device location those of the things.
+//     device location those of the things;
+//   - it publishes to `$aws/events/…`, where nobody hears it, and may not
+//     subscribe there.
 //
 // Everything else is refused, and device-plane.md 6.5 says how that looks.
 type AttachedThings struct {
 	// Of gives the names of the things to which a certificate is attached, in
 	// ascending order, and whether it is ACTIVE: Certificates.Attached.
 	Of func(certificateID string) (things []registry.Name, active bool)
+	// Held is Of from memory, known false where that does not say:
+	// Certificates.Held. Only Receive needs it.
+	Held func(certificateID string) (things []registry.Name, active, known bool)
+}
+
+var _ Judge = AttachedThings{}
+
+// Receive says whether a message may be delivered to p.
+func (a AttachedThings) Receive(p Principal, topic string) Answer {
+	allowed := p.Kind == ByAccessKey
+	if p.Kind == ByCertificate {
+		things, active, known := a.Held(p.ID)
+		if !known {
+			return Unsure
+		}
+		allowed = active && reaches(things, topic)
+	}
+	if allowed {
+		return Yes
+	}
+	return No
 }
 
 // Allow says whether p may do this.
@@ -46,10 +69,12 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 	switch action {
 	case Connect:
 		return true
-	case Publish, RetainPublish, Receive:
-		return topic(things, resource)
+	case Publish, RetainPublish:
+		return strings.HasPrefix(resource, events) || reaches(things, resource)
+	case Receive:
+		return reaches(things, resource)
 	case Subscribe:
-		return topic(things, unshared(resource))
+		return reaches(things, unshared(resource))
 	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution,
 		GetThingShadow, UpdateThingShadow, DeleteThingShadow:
 		return acts(things, resource)
@@ -57,10 +82,14 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 	return false
 }
 
-// topic judges a topic and a filter alike. A wildcard in the first level does
+// events are the topics on which AWS tells what becomes of all things: nobody
+// but the service is heard there, and the holder of a certificate hears nothing.
+const events = "$aws/events/"
+
+// reaches judges a topic and a filter alike. A wildcard in the first level does
 // not match `$aws` (device-plane.md 6.3), and one in the place of the thing is
 // no name: `$aws/things/+/jobs/notify` is refused.
-func topic(things []registry.Name, topic string) bool {
+func reaches(things []registry.Name, topic string) bool {
 	if !strings.HasPrefix(topic, "$") {
 		return topic != ""
 	}
@@ -81,7 +110,7 @@ func topic(things []registry.Name, topic string) bool {
 // nobodys are reserved topics that name no thing; ofThings are those where its
 // name follows.
 var (
-	nobodys  = []string{"$aws/rules/", "$aws/certificates/", "$aws/provisioning-templates/"}
+	nobodys  = []string{"$aws/rules/", "$aws/certificates/", "$aws/provisioning-templates/", "$aws/sitewise/", "$aws/commands/clients/"}
 	ofThings = []string{"$aws/things/", "$aws/commands/things/", "$aws/device_location/"}
 )
 

@@ -77,6 +77,26 @@ func (c *Certificates) Attached(id string) (things []registry.Name, active bool)
 	return known.Things, true
 }
 
+// Held is Attached from memory, for those who may not wait; known is false for a
+// certificate that is not held. That one is being read then, and is held soon if
+// it can be.
+func (c *Certificates) Held(id string) (things []registry.Name, active, known bool) {
+	c.mu.RLock()
+	held, known := c.byID[id]
+	c.mu.RUnlock()
+	if known {
+		return held.Things, held.Active, true
+	}
+	c.mu.Lock()
+	_, underWay := c.loading[id]
+	if !underWay {
+		l := c.begin(id)
+		go func() { _, _ = c.read(id, l) }() // it ends with the read
+	}
+	c.mu.Unlock()
+	return nil, false, false
+}
+
 // Principal says who stands behind a TLS connection: the holder of the client
 // certificate that was shown, or nobody when none was. The handshake has proved
 // that the peer has the private key; the rule here is ours: the certificate,
@@ -113,7 +133,14 @@ func (c *Certificates) get(id string) (Certificate, error) {
 	if held {
 		return known, nil
 	}
+	c.mu.Lock()
 	l := c.begin(id)
+	c.mu.Unlock()
+	return c.read(id, l)
+}
+
+// read loads a certificate, as begin has noted.
+func (c *Certificates) read(id string, l *loading) (Certificate, error) {
 	known, err := c.load(id)
 	known.Things = slices.Sorted(slices.Values(known.Things))
 	c.end(id, l, known, err == nil)
@@ -123,10 +150,8 @@ func (c *Certificates) get(id string) (Certificate, error) {
 	return known, err
 }
 
-// begin notes a load, so that Forget can say that it came too early.
+// begin notes a load, so that Forget can say that it came too early. c.mu is held.
 func (c *Certificates) begin(id string) *loading {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	l := c.loading[id]
 	if l == nil {
 		l = new(loading)

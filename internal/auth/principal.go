@@ -46,8 +46,28 @@ type Authorizer interface {
 	Allow(p Principal, action Action, resource string) bool
 }
 
-// Everything is the Authorizer of `dev`: whoever calls may do everything.
+// Answer is what a Judge says of a delivery.
+type Answer uint8
+
+// The answers.
+const (
+	No Answer = iota
+	Yes
+	Unsure // what is known does not say; it is being read
+)
+
+// Judge is the Authorizer of a broker, which asks about every delivery too: with
+// locks held, so that the answer must come from memory.
+type Judge interface {
+	Authorizer
+	Receive(p Principal, topic string) Answer
+}
+
+// Everything is the Judge of `dev`: whoever calls may do everything.
 type Everything struct{}
 
 // Allow is true.
 func (Everything) Allow(Principal, Action, string) bool { return true }
+
+// Receive is Yes.
+func (Everything) Receive(Principal, string) Answer { return Yes }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -368,4 +369,47 @@ func TestWhoCannotBeLoadedIsRefused(t *testing.T) {
 	if _, active := h.certificates.Attached(h.id); active {
 		t.Fatal("acts though it could not be loaded")
 	}
+}
+
+// Who asks with locks held is never kept waiting: what memory does not have is
+// unsure, and is there soon.
+func TestADeliveryIsJudgedFromMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fails error
+		loads, reading := 0, make(chan struct{})
+		c := NewCertificates(func(string) (Certificate, error) {
+			loads++
+			<-reading
+			return Certificate{Active: true, Things: []registry.Name{"T"}}, fails
+		})
+		rule := AttachedThings{Of: c.Attached, Held: c.Held}
+		ask := func(topic string) Answer { return rule.Receive(Principal{ByCertificate, "c1"}, topic) }
+		for range 3 {
+			if got := ask("$aws/things/T/jobs/notify"); got != Unsure {
+				t.Errorf("before it was read: %v", got)
+			}
+		}
+		close(reading)
+		synctest.Wait()
+		if loads != 1 || ask("$aws/things/T/jobs/notify") != Yes || ask("$aws/things/U/jobs/notify") != No || ask("t") != Yes {
+			t.Errorf("after %d reads: %v", loads, ask("$aws/things/T/jobs/notify"))
+		}
+		fails = errors.New("disk on fire")
+		c.Forget("c1")
+		for range 3 {
+			if got := ask("$aws/things/T/jobs/notify"); got != Unsure {
+				t.Errorf("while it cannot be read: %v", got)
+			}
+			synctest.Wait()
+		}
+		fails = nil
+		ask("t")
+		synctest.Wait()
+		if got := ask("$aws/things/T/jobs/notify"); got != Yes {
+			t.Errorf("when it can be read again: %v", got)
+		}
+		if rule.Receive(Principal{}, "t") != No || rule.Receive(Principal{ByAccessKey, "k"}, "$aws/things/T/x") != Yes || (Everything{}).Receive(Principal{}, "t") != Yes {
+			t.Error("those without a certificate")
+		}
+	})
 }

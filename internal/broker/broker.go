@@ -75,7 +75,18 @@ type Config struct {
 	Hooks    Hooks        // nil allows everything
 	Log      *slog.Logger // nil is silent
 	Limits   Limits
+	// Timed hears what the Clock has caused, when it is done. nil: nobody asks.
+	Timed func(clientID string, what Timed)
 }
+
+// Timed is what happens in a session because its time has come.
+type Timed byte
+
+// The kinds of Timed.
+const (
+	SessionExpired Timed = iota + 1 // its client did not come back
+	WillPublished                   // the will's delay is over
+)
 
 // Broker is the core. Its methods may be called from any goroutine; Publish,
 // HasAudience and the Pendings' replies never wait for a client or a disk.
@@ -85,6 +96,7 @@ type Broker struct {
 	hooks  Hooks
 	log    *slog.Logger
 	limits Limits
+	timed  func(string, Timed)
 
 	index    *index
 	retained retained
@@ -117,6 +129,7 @@ type Broker struct {
 func New(cfg Config) (*Broker, error) {
 	b := &Broker{
 		clock: cfg.Clock, store: cfg.Sessions, hooks: cfg.Hooks, log: cfg.Log, limits: cfg.Limits.withDefaults(),
+		timed:     cfg.Timed,
 		index:     newIndex(),
 		sessions:  make(map[string]*session),
 		conns:     make(map[*Conn]struct{}),
@@ -130,6 +143,9 @@ func New(cfg Config) (*Broker, error) {
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.timed == nil {
+		b.timed = func(string, Timed) {}
 	}
 	b.retained.m = make(map[string]*Message)
 	if b.store == nil {
@@ -224,7 +240,7 @@ func (b *Broker) Close(ctx context.Context) error {
 		ln.Close()
 	}
 	b.mu.Unlock()
-	b.shutAll(func(*Conn) bool { return true }, packet.ServerShuttingDown)
+	b.shutAll(packet.ServerShuttingDown)
 	ended := make(chan error, 1)
 	go func() {
 		b.wg.Wait()
@@ -249,22 +265,44 @@ func (b *Broker) Close(ctx context.Context) error {
 // not change any more. token, unless nil, is handed to SessionStore.Apply in
 // the group that stores m for the persistent sessions that must hear it, in a
 // group of its own when there is none. Without a SessionStore it is ignored.
+// What Check refuses is dropped and logged; its token is handed over all the same.
 func (b *Broker) Publish(m Message, token any) {
+	if err := b.Check(&m); err != nil {
+		b.log.Error("a message of the server is none that MQTT can carry: dropped", "topic", m.Topic, "bytes", len(m.Payload), "err", err)
+		if token != nil && b.store != nil {
+			b.store.Apply([]Change{{Kind: Token, Token: token}}, nil)
+		}
+		return
+	}
 	bt := getBatch()
 	b.route(bt, &m, origin{token: token}, true)
 	bt.flushSoon()
 	putBatch(bt)
 }
 
-// Stored calls then, once and from any goroutine, when all that was published
-// before is on disk for the persistent sessions that must hear it, or with the
-// store's error.
-func (b *Broker) Stored(then func(error)) {
-	if b.store == nil || b.durable.Load() == 0 {
-		then(nil)
+// Forget consumes a token as Publish does, for a message that nobody will hear.
+func (b *Broker) Forget(token any) {
+	if b.store == nil || token == nil {
 		return
 	}
-	b.store.Apply(nil, then)
+	b.storeMu.RLock()
+	defer b.storeMu.RUnlock()
+	b.store.Apply([]Change{{Kind: Token, Token: token}}, nil)
+}
+
+// Flush writes what is queued for every connection, as far as the sockets take
+// it: when it returns, what was published before has left, but for peers that do
+// not read and for what a connection's own goroutine is writing at that moment.
+func (b *Broker) Flush() {
+	b.mu.Lock()
+	all := make([]*Conn, 0, len(b.conns))
+	for c := range b.conns {
+		all = append(all, c)
+	}
+	b.mu.Unlock()
+	for _, c := range all {
+		c.flush()
+	}
 }
 
 // HasAudience reports whether any session, connected or persistent, has a
@@ -297,14 +335,7 @@ func (b *Broker) Disconnect(clientID string, reason byte) {
 	}
 }
 
-// DisconnectWhere ends every connection that match picks. One whose
-// Hooks.Connect has not returned yet is not asked about: who takes permissions
-// away looks again in Hooks.Connected.
-func (b *Broker) DisconnectWhere(match func(*Conn) bool, reason byte) {
-	b.shutAll(func(c *Conn) bool { return c.known.Load() && match(c) }, packet.Code(reason))
-}
-
-func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
+func (b *Broker) shutAll(code packet.Code) {
 	b.mu.Lock()
 	all := make([]*Conn, 0, len(b.conns))
 	for c := range b.conns {
@@ -312,9 +343,7 @@ func (b *Broker) shutAll(match func(*Conn) bool, code packet.Code) {
 	}
 	b.mu.Unlock()
 	for i, c := range all {
-		if match(c) {
-			c.shut(ServerInitiated, code)
-		}
+		c.shut(ServerInitiated, code)
 		if i%256 == 255 {
 			runtime.Gosched() // a fleet's worth of closing leaves room for others
 		}

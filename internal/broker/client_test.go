@@ -39,7 +39,8 @@ type hooks struct {
 	connect   func(*broker.Conn, *broker.ConnectInfo) error
 	publish   func(*broker.Conn, *broker.Message) broker.Verdict
 	subscribe func(*broker.Conn, string, byte) broker.Verdict
-	receive   func(*broker.Conn, string) bool
+	receive   func(*broker.Conn, string) broker.Reception
+	will      func(any, *broker.Message) bool
 	events    chan string
 }
 
@@ -64,9 +65,14 @@ func (h *hooks) Subscribe(c *broker.Conn, f string, q byte) broker.Verdict {
 	return broker.Forward
 }
 
-func (h *hooks) Receive(c *broker.Conn, topic string) bool {
-	return h.receive == nil || h.receive(c, topic)
+func (h *hooks) Receive(c *broker.Conn, topic string) broker.Reception {
+	if h.receive != nil {
+		return h.receive(c, topic)
+	}
+	return broker.Received
 }
+
+func (h *hooks) Will(facts any, m *broker.Message) bool { return h.will == nil || h.will(facts, m) }
 
 func (h *hooks) Connected(c *broker.Conn, present bool) {
 	h.events <- fmt.Sprintf("%s connected, session present %t", c.ClientID(), present)

@@ -30,7 +30,6 @@ type Conn struct {
 	out outbound
 
 	busy   atomic.Bool // the goroutine works on what it read, and will flush
-	known  atomic.Bool // Hooks.Connect said yes: the fields above are set
 	dying  atomic.Bool // shut was called: the goroutine is on its way out
 	reason DisconnectReason
 
@@ -59,8 +58,8 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // NetConn is the transport, for looking at only.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-// Disconnect ends the connection from the server's side; a MQTT 5 client is
-// told the reason.
+// Disconnect ends the connection from the server's side; a MQTT 5 client that has
+// its CONNACK is told the reason.
 func (c *Conn) Disconnect(reason byte) { c.shut(ServerInitiated, packet.Code(reason)) }
 
 func newConn(b *Broker, nc net.Conn, facts any) *Conn {

@@ -41,7 +41,6 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		return nil
 	}
 	c.will, c.willDelay = info.Will, info.WillDelay
-	c.known.Store(true)
 
 	written := make(chan error, 1)
 	present, waits := c.b.attach(c, p.Clean, expiry, func(err error) {

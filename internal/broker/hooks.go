@@ -79,12 +79,13 @@ type ConnectInfo struct {
 	HasUsername bool
 	Username    string
 	Password    []byte
-	Will        *Message // the hook's permission covers it: it is not asked again
+	Will        *Message // asked about again when it is published
 	WillDelay   time.Duration
 	User        []UserProperty
 }
 
 // Hooks are the decisions that the broker leaves to its owner. All but Receive
+// and Will
 // are called on the connection's own goroutine; none may block for long.
 type Hooks interface {
 	// Connect decides on a CONNECT, before the CONNACK. A refused 3.1.1 client
@@ -99,8 +100,13 @@ type Hooks interface {
 	// Receive is asked at each delivery of an ordinary message, from whatever
 	// goroutine delivers it and with locks held: it must answer from memory and
 	// must not call the broker. A message that may not be received is dropped
-	// for this session.
-	Receive(c *Conn, topic string) bool
+	// for this session. Where memory does not tell, one of QoS 1 waits, and is
+	// asked about again.
+	Receive(c *Conn, topic string) Reception
+	// Will is asked whether what a connection has left behind may be published
+	// now; it may have ended long ago, and its permission too. facts are those of
+	// the connection. It is called from any goroutine, without locks.
+	Will(facts any, m *Message) bool
 	// Connected follows the CONNACK; Disconnected is the last call for every c
 	// whose Connect said yes, even if it was taken over before it was greeted.
 	// After a takeover Connected of the new connection may come before
@@ -134,6 +140,16 @@ func (r DisconnectReason) String() string {
 	}[r]
 }
 
+// Reception is the answer of Hooks.Receive.
+type Reception byte
+
+// The answers.
+const (
+	NotReceived Reception = iota // may not be received
+	Received
+	ReceivedLater // not known now
+)
+
 // AllowAll is the Hooks that says yes to everything; embed it to answer only
 // some of the questions.
 type AllowAll struct{}
@@ -148,7 +164,10 @@ func (AllowAll) Publish(*Conn, *Message) Verdict { return Forward }
 func (AllowAll) Subscribe(*Conn, string, byte) Verdict { return Forward }
 
 // Receive permits.
-func (AllowAll) Receive(*Conn, string) bool { return true }
+func (AllowAll) Receive(*Conn, string) Reception { return Received }
+
+// Will permits.
+func (AllowAll) Will(any, *Message) bool { return true }
 
 // Connected does nothing.
 func (AllowAll) Connected(*Conn, bool) {}

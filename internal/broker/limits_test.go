@@ -299,12 +299,13 @@ func TestTheServersFarewell(t *testing.T) {
 	})
 }
 
-func TestDisconnectAndDisconnectWhereTellMQTT5TheReason(t *testing.T) {
+func TestDisconnectTellsMQTT5TheReason(t *testing.T) {
 	play(t, func(w *world) {
 		a, b5, c5 := w.join("a"), w.join5("b"), w.join5("c")
 		unknown := w.dial(packet.V5)
 		w.b.Disconnect("nobody", 0x98)
-		w.b.DisconnectWhere(func(c *broker.Conn) bool { return c.ClientID() != "c" }, 0x98)
+		w.b.Disconnect("a", 0x98)
+		w.b.Disconnect("b", 0x98)
 		a.expect("CLOSED")
 		b5.expect("DISCONNECT 98", "CLOSED")
 		c5.silent()

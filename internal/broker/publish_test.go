@@ -109,3 +109,21 @@ func TestAConnectionEndsAtItsTime(t *testing.T) {
 		})
 	}
 }
+
+// A message of the server goes to clients as one of theirs: what they could not
+// publish nobody hears, and what was to be remembered of it is remembered.
+func TestPublishDropsWhatNoClientCouldPublish(t *testing.T) {
+	play(t, func(w *world) {
+		c := w.join("c").sub(1, 1, "#").expect("SUBACK #1 01")
+		for _, topic := range []string{"a/#", "+", "a\x00", "a\xff", "", strings.Repeat("a", 65536)} {
+			w.b.Publish(broker.Message{Topic: topic, QoS: 1}, nil)
+		}
+		w.b.Publish(broker.Message{Topic: "a", Payload: make([]byte, 128<<10+1), QoS: 1}, "row")
+		c.silent()
+		if got := w.store.Tokens(); len(got) != 1 || got[0] != "row" {
+			t.Errorf("tokens %v, want that of the dropped message", got)
+		}
+		w.b.Publish(broker.Message{Topic: "a", QoS: 1}, nil)
+		c.expect("PUBLISH q1 r0 d0 #1 a")
+	})
+}

@@ -8,8 +8,14 @@ import (
 // delayedWill waits for its connection's client to come back (v5 3.1.3.2.2). It
 // is not stored: a restart of the server forgets it.
 type delayedWill struct {
-	m     *Message
+	leftWill
 	timer Timer
+}
+
+// leftWill is what a connection has left behind, and what is known of it.
+type leftWill struct {
+	m     *Message
+	facts any
 }
 
 // attach gives c its session: the stored one if the client may resume it, else
@@ -22,7 +28,7 @@ func (b *Broker) attach(c *Conn, clean bool, expiry time.Duration, stored func(e
 	old := b.sessions[c.id]
 	b.storeMu.Lock()
 	var prev *Conn
-	var will *Message
+	var will *leftWill
 	if present = old != nil && !clean && old.resumable(); present {
 		prev, waits = old.resume(c, expiry, stored)
 	} else {
@@ -99,14 +105,14 @@ func (s *session) resume(c *Conn, expiry time.Duration, ended func(error)) (prev
 // drop ends a session for good, and returns the connection it had and the will
 // that waited for its end. ended, if not nil, is called when it is off the disk;
 // waits says that it was there. Broker.mu and storeMu are held.
-func (b *Broker) drop(s *session, ended func(error)) (prev *Conn, will *Message, waits bool) {
+func (b *Broker) drop(s *session, ended func(error)) (prev *Conn, will *leftWill, waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.sessions[s.id] == s {
 		delete(b.sessions, s.id)
 	}
 	if s.will != nil {
-		will = s.will.m
+		will = &s.will.leftWill
 	}
 	s.stopTimers()
 	prev = s.conn
@@ -125,6 +131,10 @@ func (b *Broker) drop(s *session, ended func(error)) (prev *Conn, will *Message,
 }
 
 func (s *session) stopTimers() {
+	if s.again != nil {
+		s.again.Stop()
+		s.again = nil
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 		s.timer = nil
@@ -146,7 +156,10 @@ func (b *Broker) detach(c *Conn) {
 	owner := s.conn == c
 	waits := owner && s.expiry > 0 && s.persistent.Load()
 	ended := s.dead || owner && !waits
-	will := c.will
+	var will *leftWill
+	if c.will != nil {
+		will = &leftWill{c.will, c.facts}
+	}
 	if waits {
 		s.leave()
 		if will != nil && c.willDelay > 0 {
@@ -189,7 +202,7 @@ func (b *Broker) expire(s *session, left time.Time) {
 	s.mu.Lock()
 	over := s.conn == nil && !s.dead && s.left.Equal(left)
 	s.mu.Unlock()
-	var will *Message
+	var will *leftWill
 	if over && !b.closed {
 		_, will, _ = b.drop(s, nil)
 	}
@@ -198,10 +211,13 @@ func (b *Broker) expire(s *session, left time.Time) {
 	if will != nil {
 		b.publishWill(will)
 	}
+	if over {
+		b.timed(s.id, SessionExpired)
+	}
 }
 
-func (s *session) delayWill(m *Message, d time.Duration) {
-	w := &delayedWill{m: m}
+func (s *session) delayWill(left *leftWill, d time.Duration) {
+	w := &delayedWill{leftWill: *left}
 	s.will = w
 	w.timer = s.b.clock.AfterFunc(min(d, s.expiry), func() {
 		s.mu.Lock()
@@ -211,16 +227,21 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 		}
 		s.mu.Unlock()
 		if due {
-			s.b.publishWill(m)
+			s.b.publishWill(left)
+			s.b.timed(s.id, WillPublished)
 		}
 	})
 }
 
-// publishWill publishes what a connection left behind; permission was asked
-// when it connected.
-func (b *Broker) publishWill(m *Message) {
+// publishWill publishes what a connection left behind, if it may be published
+// now: the permission may have ended since, and the connection because of that.
+func (b *Broker) publishWill(w *leftWill) {
+	if !b.hooks.Will(w.facts, w.m) {
+		b.log.Info("an MQTT will is not published: its client may not any more", "topic", w.m.Topic)
+		return
+	}
 	bt := getBatch()
-	b.route(bt, m, origin{}, true)
+	b.route(bt, w.m, origin{}, true)
 	bt.flushSoon()
 	putBatch(bt)
 }

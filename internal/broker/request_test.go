@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,7 +263,12 @@ func TestReceiveIsAskedAtEveryDeliveryOfAnOrdinaryMessageAndNotForReplies(t *tes
 	play(t, func(w *world) {
 		asked := operations(w)
 		allowed := false
-		w.hooks.receive = func(_ *broker.Conn, topic string) bool { return allowed }
+		w.hooks.receive = func(*broker.Conn, string) broker.Reception {
+			if allowed {
+				return broker.Received
+			}
+			return broker.NotReceived
+		}
 		c := w.join("c", keep).sub(1, 1, "#").expect("SUBACK #1 01")
 		w.b.Publish(broker.Message{Topic: "t", QoS: 1}, nil)
 		w.b.Publish(broker.Message{Topic: "t"}, nil)
@@ -417,4 +423,41 @@ func TestTopicAliases(t *testing.T) { // device-plane.md 6.2
 		w.join5("e").pub(0, "a", "", alias(0)).expect("DISCONNECT 94", "CLOSED")
 		w.join5("f").pub(0, "", "").expect("DISCONNECT 90", "CLOSED")
 	})
+}
+
+// What could not be judged waits, in its order, and is on disk until it is
+// delivered or refused.
+func TestAMessageWhoseReceptionIsNotKnownWaits(t *testing.T) {
+	for name, row := range map[string]struct {
+		then broker.Reception
+		want []string
+	}{
+		"and is delivered":    {broker.Received, []string{"PUBLISH q1 r0 d0 #1 t one", "PUBLISH q1 r0 d0 #2 t two"}},
+		"and is not received": {broker.NotReceived, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(w *world) {
+				var answer atomic.Int32
+				answer.Store(int32(broker.ReceivedLater))
+				w.hooks.receive = func(*broker.Conn, string) broker.Reception { return broker.Reception(answer.Load()) }
+				c := w.join("c", keep).sub(1, 1, "t").expect("SUBACK #1 01")
+				for _, text := range []string{"one", "two"} {
+					w.b.Publish(broker.Message{Topic: "t", Payload: []byte(text), QoS: 1}, nil)
+				}
+				time.Sleep(time.Minute)
+				c.silent()
+				if s := w.store.Session("c"); s == nil || len(s.Queue) != 2 {
+					t.Fatalf("stored: %+v, want both", s)
+				}
+				answer.Store(int32(row.then))
+				time.Sleep(time.Minute)
+				c.expect(row.want...).silent()
+				if row.want == nil {
+					if s := w.store.Session("c"); len(s.Queue) != 0 {
+						t.Errorf("still stored: %+v", s.Queue)
+					}
+				}
+			})
+		})
+	}
 }

@@ -26,6 +26,7 @@ type session struct {
 	left   time.Time    // domain time of the disconnect; zero while connected
 	timer  Timer        // expiry, while offline
 	will   *delayedWill // while offline
+	again  Timer        // to send what could not be judged; nil: nothing waits for it
 
 	subs    []Subscription
 	queue   deque[entry]
@@ -68,7 +69,7 @@ func (s *session) deliverQoS0(m *Message, retain bool) *Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conn
-	if c == nil || !s.live || !s.b.hooks.Receive(c, m.Topic) {
+	if c == nil || !s.live || s.b.hooks.Receive(c, m.Topic) != Received {
 		return nil
 	}
 	if c.sendPublish(m, 0, retain, 0) != queued {
@@ -129,9 +130,16 @@ func (s *session) ready(c *Conn) bool {
 // all. False means that it stays, or goes, into the queue. f, if not nil, knows
 // how to keep a message that is only valid now.
 func (s *session) transmit(c *Conn, e entry, f *fanout) bool {
-	if !e.reply && (!s.b.hooks.Receive(c, e.m.Topic) || s.b.expired(e.m)) {
-		s.b.removals.add(s.b, s, e.seq)
-		return true
+	if !e.reply {
+		may := s.b.hooks.Receive(c, e.m.Topic)
+		if may == NotReceived || s.b.expired(e.m) {
+			s.b.removals.add(s.b, s, e.seq)
+			return true
+		}
+		if may == ReceivedLater {
+			s.askAgain()
+			return false
+		}
 	}
 	id := s.flights.nextID()
 	switch c.sendPublish(e.m, 1, e.retain, id) {
@@ -153,6 +161,26 @@ func (s *session) transmit(c *Conn, e entry, f *fanout) bool {
 	}
 	s.flights.push(id, e)
 	return true
+}
+
+// askAgainAfter is how long a message waits whose reception is not known.
+const askAgainAfter = time.Second
+
+// askAgain tries again later to send what waits in the queue. s.mu is held.
+func (s *session) askAgain() {
+	if s.again != nil {
+		return
+	}
+	s.again = s.b.clock.AfterFunc(askAgainAfter, func() {
+		s.mu.Lock()
+		s.again = nil
+		c := s.conn
+		sent := c != nil && s.pump(c)
+		s.mu.Unlock()
+		if sent {
+			c.flushSoon()
+		}
+	})
 }
 
 // pump sends what waits in the queue, as far as c takes it. It reports whether

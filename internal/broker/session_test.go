@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -481,4 +482,38 @@ func TestAStoreThatFailsIsNeverAcknowledged(t *testing.T) {
 		w.dial(packet.V311).hello("new", keep).expect("CLOSED")
 		w.store.Release()
 	})
+}
+
+// The permission to leave a will may end before it goes out.
+func TestAWillIsAskedAboutAgainWhenItGoesOut(t *testing.T) {
+	for name, row := range map[string]struct {
+		delay  uint32
+		expiry uint32
+	}{
+		"at once":               {0, 0},
+		"later":                 {10, 60},
+		"when the session ends": {3600, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(w *world) {
+				var forbidden atomic.Bool
+				w.hooks.will = func(facts any, m *broker.Message) bool {
+					if facts != "facts of "+t.Name() || m.Topic != "gone" {
+						t.Errorf("asked about %q and %v", m.Topic, facts)
+					}
+					return !forbidden.Load()
+				}
+				last := packet.Will{Topic: "gone", QoS: 1, Props: packet.Properties{{ID: packet.WillDelay, Num: row.delay}}}
+				s := w.join("s").sub(1, 1, "gone").expect("SUBACK #1 01")
+				w.join5("c", keepFor(row.expiry), will(last)).drop()
+				time.Sleep(2 * time.Minute)
+				s.expect("PUBLISH q1 r0 d0 #1 gone")
+				d := w.join5("d", keepFor(row.expiry), will(last))
+				forbidden.Store(true)
+				d.drop()
+				time.Sleep(2 * time.Minute)
+				s.silent()
+			})
+		})
+	}
 }

@@ -89,7 +89,7 @@ type sent byte
 const (
 	queued   sent = iota
 	full          // no room now; for QoS 1 the session will be asked again
-	tooLarge      // the client would not take it
+	tooLarge      // the client would not take it, or no packet can carry it
 	gone          // the connection is closing
 )
 
@@ -99,7 +99,7 @@ func (c *Conn) sendPublish(m *Message, qos byte, retain bool, id uint16) sent {
 	if c.version == packet.V5 {
 		props = c.b.wireProps(m)
 	}
-	if c.maxPacket > 0 && packet.PublishSize(c.version, m.Topic, m.Payload, qos, props) > c.maxPacket {
+	if !packet.CanPublish(m.Topic, props) || c.maxPacket > 0 && packet.PublishSize(c.version, m.Topic, m.Payload, qos, props) > c.maxPacket {
 		return tooLarge
 	}
 	o := &c.out

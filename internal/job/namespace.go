@@ -3,12 +3,15 @@ package job
 // Namespace parts a thing's queue: the executions of a namespaced job have a
 // queue of their own, with its own head, its own visible limit and its own
 // notification, and the plain queue does not show them (device-plane.md 4.4).
-// The plain queue is the empty namespace. AWS sets no limit to its length, and
-// the characters of a job id.
+// The plain queue is the empty namespace. AWS gives it the characters of a job
+// id, and no limit to its length; it is a part of topics, which have one.
 type Namespace string
 
+// MaxNamespace is how long a namespace may be: as long as a job id.
+const MaxNamespace = 64
+
 // Valid says whether n may be the namespace of a job.
-func (n Namespace) Valid() bool { return n != "" && word(string(n)) }
+func (n Namespace) Valid() bool { return n != "" && len(n) <= MaxNamespace && word(string(n)) }
 
 // word says whether s has the characters of an id only.
 func word(s string) bool {

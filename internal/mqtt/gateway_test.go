@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,8 @@ func (r *revoking) Allow(_ auth.Principal, action auth.Action, _ string) bool {
 	r.asked++
 	return r.asked == 1
 }
+
+func (*revoking) Receive(auth.Principal, string) auth.Answer { return auth.No }
 
 // registry-and-auth.md E.2, Deactivation: also of one that is just connecting.
 func TestAPermissionThatIsTakenAwayDuringTheConnectEndsTheSession(t *testing.T) {
@@ -58,4 +61,52 @@ func TestAPermissionThatIsTakenAwayDuringTheConnectEndsTheSession(t *testing.T) 
 			})
 		})
 	}
+}
+
+// Ending the sessions of one certificate costs what it has, not what the fleet has.
+func TestTheConnectionsOfAPrincipalAreKnownWhileTheyAreThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Config{Authorizer: auth.Everything{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		b, err := broker.New(broker.Config{Hooks: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Bind(b, nil, nil)
+		of := func(id string) auth.Principal { return auth.Principal{Kind: auth.ByCertificate, ID: id} }
+		var mu sync.Mutex
+		ended := map[string]bool{}
+		dial := func(client string, facts any) {
+			ours, theirs := net.Pipe()
+			b.Attach(theirs, facts)
+			if _, err := io.WriteString(ours, "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01"+client); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				_, _ = io.Copy(io.Discard, ours)
+				mu.Lock()
+				ended[client] = true
+				mu.Unlock()
+			}()
+			synctest.Wait()
+		}
+		dial("a", of("c1"))
+		dial("b", of("c1"))
+		dial("c", of("c2"))
+		dial("d", nil)
+		g.EndSessions(of("c1"))
+		g.EndSessions(of("nobody"))
+		synctest.Wait()
+		if !ended["a"] || !ended["b"] || ended["c"] || ended["d"] {
+			t.Errorf("ended: %v, want a and b", ended)
+		}
+		if len(g.here.conns) != 1 || len(g.here.of(of("c2"))) != 1 {
+			t.Errorf("known: %v, want that of c2", g.here.conns)
+		}
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if len(g.here.conns) != 0 {
+			t.Errorf("known after the end: %v", g.here.conns)
+		}
+	})
 }

@@ -25,7 +25,7 @@ func (x *exchange) serve(caller ops.Caller, r request, payload []byte) {
 	g := x.g
 	if r.namespaced && !r.namespace.Valid() {
 		x.unread(payload)
-		x.refuse(job.Errorf(job.InvalidRequest, "%q in the topic is no namespace: expected [a-zA-Z0-9_-]+ after %s", string(r.namespace), namespaceMark))
+		x.refuse(job.Errorf(job.InvalidRequest, "%q in the topic is no namespace: expected 1 to %d of [a-zA-Z0-9_-] after %s", string(r.namespace), job.MaxNamespace, namespaceMark))
 		return
 	}
 	switch r.op {

@@ -152,15 +152,7 @@ func matches(topic, filter []string) bool {
 // otherService takes what a client publishes to a reserved topic outside Jobs.
 func (g *Gateway) otherService(c *broker.Conn, topic string, payload []byte) broker.Verdict {
 	if r, ok := parseShadow(topic); ok {
-		p := c.Begin()
-		g.shadowRequest(ops.Caller{Principal: callerName(c)}, r, payload, func(err error) {
-			if err == nil {
-				p.Finish()
-				return
-			}
-			g.Log.Error("storing what a shadow's subscribers must hear failed: the request is not acknowledged", "topic", topic, "err", err)
-			p.Refuse(unspecified)
-		})
+		g.deviceShadow(c, r, payload)
 		return broker.Consumed
 	}
 	if reply, body, ok := refuseService(topic, payload, g.Now()); ok {

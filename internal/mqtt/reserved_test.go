@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/drover-iot/drover/internal/auth"
+	"github.com/drover-iot/drover/internal/registry"
 )
 
 func TestAnotherServiceRefusesInItsFormAndOnItsTopic(t *testing.T) {
@@ -66,6 +69,25 @@ func TestTheTopicsOfShadows(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q", topic, got, want)
+		}
+	}
+}
+
+// device-plane.md 11 row 25: what a device says to a service that is not here is
+// never a reason to end its connection. The rule of `serve` and the table agree.
+func TestTheHolderOfACertificateMayPublishToEveryService(t *testing.T) {
+	rule := auth.AttachedThings{Of: func(string) ([]registry.Name, bool) { return []registry.Name{"T"}, true }}
+	for _, filter := range services {
+		below := "anything/at/all"
+		if filter == "$aws/commands/#" {
+			below = "clients/c/executions/e/response/json"
+		}
+		if filter == "$aws/device_location/#" {
+			below = "T/get_position_estimate"
+		}
+		topic := strings.NewReplacer("+", "T", "#", below).Replace(filter)
+		if !rule.Allow(auth.Principal{Kind: auth.ByCertificate, ID: "c"}, auth.Publish, topic) {
+			t.Errorf("%s would end the connection", topic)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"context"
 	"strings"
 
@@ -13,7 +14,9 @@ import (
 	"github.com/drover-iot/drover/internal/wire/shadowdata"
 )
 
-// Shadows are the operations on device shadows, asynchronous as Data's.
+// Shadows are the operations on device shadows, asynchronous: done is called
+// once, and for one shadow in the order of the requests. Rendering the answer may
+// take its time in it.
 type Shadows interface {
 	GetThingShadowAsync(ops.Caller, *shadowdata.ReadInput, func(shadow.Document, error))
 	UpdateThingShadowAsync(ops.Caller, *shadowdata.UpdateThingShadowInput, func(*shadowdata.UpdateThingShadowOutput, error))
@@ -64,17 +67,45 @@ func (r shadowRequest) topic() string {
 // them, with an error if that could not be made durable. payload is not used
 // after the call.
 func (g *Gateway) shadowRequest(c ops.Caller, r shadowRequest, payload []byte, ended func(error)) {
-	g.runShadow(c, r, payload, func(reply []byte, token *string, err error) {
+	t := g.telling(ended)
+	g.runShadow(c, r, payload, t, func(reply []byte, token *string, err error) {
 		if err == nil {
-			g.say(r.topic()+"/accepted", reply)
+			t.say(r.topic()+"/accepted", reply)
 			return
 		}
-		e := wire.ErrorOf(err)
-		if e.Code == job.Internal {
-			g.Log.Error("operation failed", "topic", r.topic(), "err", e.Cause)
+		g.refuseShadow(t, r, token, err)
+	})
+}
+
+// refuseShadow says that a request was refused.
+func (g *Gateway) refuseShadow(t *telling, r shadowRequest, token *string, err error) {
+	e := wire.ErrorOf(err)
+	if e.Code == job.Internal {
+		g.Log.Error("operation failed", "topic", r.topic(), "err", e.Cause)
+	}
+	t.say(r.topic()+"/rejected", shadowdata.AppendRejected(nil, e, g.shadowForm(token)))
+}
+
+// deviceShadow is shadowRequest for a connection, which may not have more than
+// shadow.MaxInFlight of them under way.
+func (g *Gateway) deviceShadow(c *broker.Conn, r shadowRequest, payload []byte) {
+	p, from := c.Begin(), peerOf(c)
+	ended := func(err error) {
+		from.shadows.Add(-1)
+		if err == nil {
+			p.Finish()
+			return
 		}
-		g.say(r.topic()+"/rejected", shadowdata.AppendRejected(nil, e, g.shadowForm(token)))
-	}, ended)
+		g.Log.Error("storing what a shadow's subscribers must hear failed: the request is not acknowledged", "topic", r.topic(), "err", err)
+		p.Refuse(unspecified)
+	}
+	if from.shadows.Add(1) > shadow.MaxInFlight {
+		t := g.telling(ended)
+		g.refuseShadow(t, r, nil, job.Errorf(job.Throttled, "Too many requests: more than %d of this connection are in flight", shadow.MaxInFlight))
+		t.allSaid()
+		return
+	}
+	g.shadowRequest(ops.Caller{Principal: callerName(c)}, r, payload, ended)
 }
 
 // Shadow carries out a request that came over HTTPS, with this verb: get, update
@@ -85,11 +116,12 @@ func (g *Gateway) Shadow(ctx context.Context, c ops.Caller, verb string, key sha
 	var refusal error
 	ended := make(chan error, 1)
 	r := shadowRequest{verb, key}
-	g.runShadow(c, r, payload, func(b []byte, _ *string, err error) {
+	t := g.telling(func(err error) { ended <- err })
+	g.runShadow(c, r, payload, t, func(b []byte, _ *string, err error) {
 		if reply, refusal = b, err; err == nil && verb != "get" {
-			g.say(r.topic()+"/accepted", b)
+			t.say(r.topic()+"/accepted", b)
 		}
-	}, func(err error) { ended <- err })
+	})
 	select {
 	case err := <-ended:
 		if err == nil {
@@ -102,24 +134,24 @@ func (g *Gateway) Shadow(ctx context.Context, c ops.Caller, verb string, key sha
 }
 
 // runShadow does a request: answered gets the reply or the refusal, then
-// subscribers are told what else there is to tell, then ended is called.
-func (g *Gateway) runShadow(c ops.Caller, r shadowRequest, payload []byte, answered func(reply []byte, token *string, err error), ended func(error)) {
+// subscribers are told what else there is to tell.
+func (g *Gateway) runShadow(c ops.Caller, r shadowRequest, payload []byte, t *telling, answered func(reply []byte, token *string, err error)) {
+	if err := shadowdata.CheckSize(payload); err != nil {
+		answered(nil, nil, err)
+		t.allSaid()
+		return
+	}
 	if r.verb == "update" {
-		in := &shadowdata.UpdateThingShadowInput{Key: r.key}
-		done := func(out *shadowdata.UpdateThingShadowOutput, err error) {
+		in := &shadowdata.UpdateThingShadowInput{Key: r.key, Payload: bytes.Clone(payload)}
+		g.shadows.UpdateThingShadowAsync(c, in, func(out *shadowdata.UpdateThingShadowOutput, err error) {
 			if err != nil {
 				answered(nil, in.ClientToken, err)
 			} else {
 				answered(shadowdata.AppendAccepted(nil, out, g.shadowForm(in.ClientToken)), in.ClientToken, nil)
-				g.shadowUpdated(r.topic(), out, in.ClientToken)
+				g.shadowUpdated(t, r.topic(), out, in.ClientToken)
 			}
-			g.broker.Stored(ended)
-		}
-		if err := shadowdata.DecodeUpdate(payload, in); err != nil {
-			done(nil, err)
-			return
-		}
-		g.shadows.UpdateThingShadowAsync(c, in, done)
+			t.allSaid()
+		})
 		return
 	}
 	in := &shadowdata.ReadInput{Key: r.key}
@@ -133,7 +165,7 @@ func (g *Gateway) runShadow(c ops.Caller, r shadowRequest, payload []byte, answe
 		} else {
 			answered(render(nil, d, g.shadowForm(in.ClientToken)), in.ClientToken, nil)
 		}
-		g.broker.Stored(ended)
+		t.allSaid()
 	}
 	if err := shadowdata.DecodeRead(payload, in); err != nil {
 		done(shadow.Document{}, err)
@@ -144,21 +176,16 @@ func (g *Gateway) runShadow(c ops.Caller, r shadowRequest, payload []byte, answe
 
 // shadowUpdated tells what an update has done: the document before and after,
 // and the difference between desired and reported if there is one.
-func (g *Gateway) shadowUpdated(topic string, out *shadowdata.UpdateThingShadowOutput, token *string) {
+func (g *Gateway) shadowUpdated(t *telling, topic string, out *shadowdata.UpdateThingShadowOutput, token *string) {
 	f := g.shadowForm(token)
-	if t := topic + "/documents"; g.broker.HasAudience(t) {
-		g.say(t, shadowdata.AppendDocuments(nil, out, f))
+	if to := topic + "/documents"; g.broker.HasAudience(to) {
+		t.say(to, shadowdata.AppendDocuments(nil, out, f))
 	}
-	if t := topic + "/delta"; len(out.Current.Delta().State) > 0 && g.broker.HasAudience(t) {
-		g.say(t, shadowdata.AppendDelta(nil, out.Current, f))
+	if to := topic + "/delta"; len(out.Current.Delta().State) > 0 && g.broker.HasAudience(to) {
+		t.say(to, shadowdata.AppendDelta(nil, out.Current, f))
 	}
 }
 
 func (g *Gateway) shadowForm(token *string) shadowdata.Form {
 	return shadowdata.Form{ClientToken: token, Timestamp: g.Now()}
-}
-
-// say publishes a message of the service.
-func (g *Gateway) say(topic string, payload []byte) {
-	g.broker.Publish(broker.Message{Topic: topic, Payload: payload, QoS: 1}, nil)
 }

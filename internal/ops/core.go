@@ -63,6 +63,8 @@ type Config struct {
 	AutoThings bool
 	// PendingLimit is how many pending executions a device sees; 0: all.
 	PendingLimit int
+	// NamedShadows is how many named shadows a thing may have; 0: no limit.
+	NamedShadows int
 	// RolloutDefault and RolloutMax are executions per minute; 0: no limit.
 	RolloutDefault, RolloutMax int64
 	// How many jobs of each selection may be active, and how many in deletion, at
@@ -75,11 +77,14 @@ type core struct{ Config }
 // New gives the operations of both planes over one core.
 func New(c Config) (*Data, *Control) {
 	k := &core{c}
-	return &Data{k}, &Control{k}
+	return &Data{core: k}, &Control{k}
 }
 
 // Data has the operations of iot-jobs-data (device-plane.md 3).
-type Data struct{ *core }
+type Data struct {
+	*core
+	lines lines // of the device shadows
+}
 
 // Control has the operations of iot (control-plane.md A).
 type Control struct{ *core }

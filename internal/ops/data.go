@@ -200,14 +200,7 @@ func notRegistered(thing registry.Name) error {
 
 // registerAndRetry is AutoThings: it ends when the retry has been submitted.
 func (d *Data) registerAndRetry(keys store.Keys, decide store.Decide, done func(error)) {
-	err := d.Store.Update(context.Background(), func(tx store.Tx) error {
-		if _, err := tx.Thing(keys.Thing); !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		thing := registry.NewThing(uuid.NewString(), keys.Thing, nil, d.Now())
-		return tx.PutThing(&thing)
-	})
-	if err != nil {
+	if err := d.register(keys.Thing); err != nil {
 		done(err)
 		return
 	}
@@ -216,6 +209,17 @@ func (d *Data) registerAndRetry(keys store.Keys, decide store.Decide, done func(
 			err = notRegistered(keys.Thing)
 		}
 		done(err)
+	})
+}
+
+// register makes a thing, unless there is one of the name.
+func (k *core) register(name registry.Name) error {
+	return k.Store.Update(context.Background(), func(tx store.Tx) error {
+		if _, err := tx.Thing(name); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		thing := registry.NewThing(uuid.NewString(), name, nil, k.Now())
+		return tx.PutThing(&thing)
 	})
 }
 

@@ -51,6 +51,8 @@ func (h *handler) deviceSide(x *exchange) *plane {
 func (h *handler) enterAnonymous(x *exchange) error {
 	if in := h.deviceSide(x); in.match(x.r) != nil {
 		x.in = in
+	} else if h.extensions.match(x.r) != nil {
+		x.in = h.extensions
 	}
 	if err := x.readBody(); err != nil {
 		return err
@@ -64,6 +66,8 @@ func (h *handler) enterSigned(x *exchange, scope auth.Credential) (err error) {
 		x.in = h.data
 	case scope.Service == auth.ServiceData && h.messages.match(x.r) != nil:
 		x.in = h.messages
+	case scope.Service == iot.Service && h.extensions.match(x.r) != nil:
+		x.in = h.extensions
 	case scope.Service == iot.Service:
 	default:
 		return job.Errorf(job.InvalidSignature, "Credential should be scoped to service %s or %s, not to '%s'.", iot.Service, jobsdata.Service, scope.Service)
@@ -112,7 +116,7 @@ func (h *handler) authorise(x *exchange) error {
 	if allowed {
 		return nil
 	}
-	if x.in != h.control {
+	if x.in == h.data || x.in == h.messages {
 		return job.Errorf(job.Forbidden, "Forbidden")
 	}
 	return job.Errorf(job.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s", principalName(x.who), x.op.action, resource)

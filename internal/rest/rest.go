@@ -14,7 +14,6 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
-	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire"
 	"github.com/google/uuid"
 )
@@ -29,6 +28,8 @@ type Config struct {
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
 	Shadow     Shadow  // nil: device shadows are not here
+	Extensions []Extension
+	Faults     *Faults // nil: nothing is ever disturbed
 
 	// MQTT takes over a connection that was upgraded to WebSocket, of this
 	// principal; nil: MQTT over WebSocket is not here.
@@ -61,12 +62,16 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow), upgrades: upgradePlane()}
+	return &handler{
+		Config: c,
+		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow),
+		upgrades: upgradePlane(), extensions: extensionPlane(c.Extensions),
+	}
 }
 
 type handler struct {
 	Config
-	data, control, messages, upgrades *plane
+	data, control, messages, upgrades, extensions *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
@@ -125,7 +130,10 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	if err != nil {
 		return nil, job.Errorf(job.InvalidRequest, "The query string is malformed: %s. Expected name=value pairs, percent-encoded, joined by '&'.", err)
 	}
-	return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
+	if x.in == h.extensions && h.patient(x.op) {
+		unhurried(x.w)
+	}
+	return h.do(x, query)
 }
 
 // members gives the parts of a request to wire.Bind.
@@ -178,6 +186,10 @@ func (x *exchange) readBody() error {
 
 // fail answers with an error. What is a fault of ours is logged here, and only here.
 func (h *handler) fail(x *exchange, err error) {
+	if made, ok := errors.AsType[injected](err); ok {
+		x.refuse(made.e)
+		return
+	}
 	e := wire.ErrorOf(err)
 	if e.Code == job.Internal && x.r.Context().Err() == nil {
 		h.Log.ErrorContext(context.WithoutCancel(x.r.Context()), "operation failed", "op", x.name(), "request", x.id, "path", shown(x.r), "err", err, "cause", cause(err))

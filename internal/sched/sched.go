@@ -10,6 +10,7 @@ import (
 	"github.com/drover-iot/drover/internal/clock"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/shadow"
 	"github.com/drover-iot/drover/internal/store"
 )
 
@@ -22,11 +23,16 @@ type Config struct {
 	// NoSecondSuccess: a thing that has succeeded and joins a CONTINUOUS job again
 	// does not get it once more (control-plane.md B.3).
 	NoSecondSuccess bool
+	// Did hears what was done because it was due, once it is committed, in
+	// order. It is called by whoever does the round. nil: nobody asks.
+	Did func(Event)
 }
 
 // Sched does what is due. The server gives its Wake to the store's observer.
 type Sched struct {
 	Config
+
+	rounds sync.Mutex // one round at a time: the loop's, or Settle's
 
 	mu     sync.Mutex
 	armed  time.Time     // when the loop wakes by itself; zero: it is working
@@ -45,6 +51,8 @@ const (
 	slice     = 128
 	timerStep = 256 // timers are decisions like a device's, committed together
 	jobStep   = 32  // jobs of one round
+
+	shadowSlice = 64 // shadows that go, each with pages of its own
 )
 
 // afterFailure is how long the loop waits before it tries again what failed.
@@ -97,8 +105,7 @@ func (s *Sched) signal() {
 
 func (s *Sched) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		now := s.Clock.Now()
-		next, err := s.runOnce(ctx, now)
+		now, next, err := s.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "what is due could not be done; it is tried again", "after", afterFailure, "err", err)
 			next = now.Add(afterFailure)
@@ -106,6 +113,34 @@ func (s *Sched) run(ctx context.Context) {
 		if next.IsZero() || next.After(now) {
 			s.wait(ctx, next)
 		}
+	}
+}
+
+// round is runOnce at the clock's time.
+func (s *Sched) round(ctx context.Context) (now, next time.Time, err error) {
+	s.rounds.Lock()
+	defer s.rounds.Unlock()
+	now = s.Clock.Now()
+	next, err = s.runOnce(ctx, now)
+	return now, next, err
+}
+
+// Settle does everything that is due at the clock's time, in the goroutine of
+// the caller and whatever the loop is at, and returns when nothing is any more.
+// It tells whether it did anything, and when something is due next (zero:
+// nothing is). This is how a clock that is moved by hand moves the scheduler.
+func (s *Sched) Settle(ctx context.Context) (worked bool, next time.Time, err error) {
+	for {
+		now, next, err := s.round(ctx)
+		switch {
+		case err != nil:
+			return worked, time.Time{}, err
+		case ctx.Err() != nil:
+			return worked, time.Time{}, context.Cause(ctx)
+		case next.IsZero() || next.After(now):
+			return worked, next, nil
+		}
+		worked = true
 	}
 }
 
@@ -152,6 +187,12 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 			return err
 		}))
 	}
+	if due.shadows {
+		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
+			_, err := tx.PruneShadows(now.Add(-shadow.Remembered), shadowSlice)
+			return err
+		}))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return next, err
 	}
@@ -163,13 +204,14 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 
 // due is what a round has to do.
 type due struct {
-	timers []store.Due
-	jobs   []int64
-	prune  bool
-	next   time.Time // when nothing is due: the next time that something is
+	timers  []store.Due
+	jobs    []int64
+	prune   bool
+	shadows bool      // that nobody remembers
+	next    time.Time // when nothing is due: the next time that something is
 }
 
-func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune }
+func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune || d.shadows }
 
 func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -179,16 +221,28 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 		if d.jobs, err = tx.DueJobs(now, jobStep); err != nil {
 			return err
 		}
-		if d.prune, err = tx.Prune(0); err != nil || d.any() {
+		if d.prune, err = tx.Prune(0); err != nil {
+			return err
+		}
+		if d.shadows, err = tx.PruneShadows(now.Add(-shadow.Remembered), 0); err != nil || d.any() {
 			return err
 		}
 		timer, err := tx.NextTimer()
 		if err != nil {
 			return err
 		}
+		deleted, err := tx.NextShadow()
+		if err != nil {
+			return err
+		}
+		if !deleted.IsZero() { // remembered until then, and due after it
+			deleted = shadow.Document{UpdatedAt: deleted}.Forgotten().Add(time.Millisecond)
+		}
 		d.next, err = tx.NextJob()
-		if d.next.IsZero() || !timer.IsZero() && timer.Before(d.next) {
-			d.next = timer
+		for _, other := range []time.Time{timer, deleted} {
+			if d.next.IsZero() || !other.IsZero() && other.Before(d.next) {
+				d.next = other
+			}
 		}
 		return err
 	})
@@ -199,8 +253,9 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 // changes, its cursor and when it wants attention next.
 func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
 	var late []late
+	var did []Event
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		late = nil
+		late, did = nil, nil
 		j, tally, err := tx.JobByKey(key)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -209,13 +264,16 @@ func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
 			return err
 		}
 		sl := &step{Sched: s, tx: tx, now: now}
-		err = sl.work(j, tally)
-		late = sl.late
+		if err = sl.work(j, tally); err == nil {
+			err = sl.noteJob(j)
+		}
+		late, did = sl.late, sl.did
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	s.tellDid(did)
 	return s.tellLate(ctx, late, now)
 }
 
@@ -225,6 +283,7 @@ type step struct {
 	tx   store.Tx
 	now  time.Time
 	late []late
+	did  []Event
 }
 
 // work does the first that there is to do. A job whose abort criteria are met

@@ -41,6 +41,7 @@ type Config struct {
 
 	Region, Account            string
 	PendingLimit               int  // pending executions a device sees; 0: all
+	NamedShadows               int  // of a thing; 0: no limit
 	OmitMQTTThingName          bool // executions over MQTT do not carry thingName
 	AutoThings                 bool // a thing is registered at its first request
 	RolloutDefault, RolloutMax int64

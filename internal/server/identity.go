@@ -104,11 +104,11 @@ func (id *identity) accessKey(name string) (auth.AccessKey, bool) {
 }
 
 // authorizer is what callers may do until policies land (design.md decision 13).
-func (id *identity) authorizer(dev bool) auth.Authorizer {
+func (id *identity) authorizer(dev bool) auth.Judge {
 	if dev {
 		return auth.Everything{}
 	}
-	return auth.AttachedThings{Of: id.certificates.Attached}
+	return auth.AttachedThings{Of: id.certificates.Attached, Held: id.certificates.Held}
 }
 
 var _ ops.Issuer = (*identity)(nil)
@@ -171,9 +171,11 @@ func certificateIn(st store.Store) func(id string) (auth.Certificate, error) {
 // to, count from now on: what is remembered of it is forgotten, and sessions of
 // a holder who may do less than before end (registry-and-auth.md E.2,
 // Deactivation). One that is just connecting is looked at again when it is in
-// (mqtt.Gateway.Connected); HTTPS asks for each request.
+// (mqtt.Gateway.Connected); HTTPS asks for each request. It is read again here,
+// where it may take its time: deliveries ask with locks held.
 func (s *Server) principalChanged(certificate string, less bool) {
 	s.identity.certificates.Forget(certificate)
+	s.identity.certificates.Attached(certificate)
 	if less {
 		s.gateway.EndSessions(auth.Principal{Kind: auth.ByCertificate, ID: certificate})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 // sessions cost one sync; done follows in the order of the calls.
 type sessions struct {
 	store store.Store
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	more    sync.Cond // on mu: something waits, or closed
@@ -40,8 +42,8 @@ var _ broker.SessionStore = (*sessions)(nil)
 // must not make it grow without end. One group always fits.
 const batchBytes = 4 << 20
 
-func newSessions(st store.Store) *sessions {
-	s := &sessions{store: st, ended: make(chan struct{}), known: map[string]bool{}}
+func newSessions(st store.Store, log *slog.Logger) *sessions {
+	s := &sessions{store: st, log: log, ended: make(chan struct{}), known: map[string]bool{}}
 	s.more.L = &s.mu
 	go s.run()
 	return s
@@ -133,8 +135,11 @@ func (s *sessions) commit(batch []group) {
 		return
 	}
 	for _, g := range batch {
-		if g.done != nil {
+		switch {
+		case g.done != nil:
 			g.done(err)
+		case err != nil: // nobody waits for it
+			s.log.Error("storing changes of MQTT sessions failed: they are lost with the process", "changes", len(g.changes), "err", err)
 		}
 	}
 }

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +34,7 @@ func TestTheSessionsKeepTheContractOfTheBroker(t *testing.T) {
 		return func() broker.SessionStore {
 			end()
 			st := openStore(t, dir)
-			s := newSessions(st)
+			s := newSessions(st, slog.New(slog.DiscardHandler))
 			end = func() {
 				s.close()
 				if err := st.Close(); err != nil {
@@ -75,7 +78,7 @@ func TestGroupsThatWaitShareOneCommit(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	defer st.Close()
 	g := &gated{Store: st, begun: make(chan struct{}), gate: make(chan error)}
-	s := newSessions(g)
+	s := newSessions(g, slog.New(slog.DiscardHandler))
 	var h heard
 	put := func(client string) {
 		s.Apply([]broker.Change{{Kind: broker.SessionPut, ClientID: client, Expiry: time.Hour}}, h.done)
@@ -99,7 +102,7 @@ func TestAGroupThatCannotBeWrittenHarmsNoOther(t *testing.T) {
 	st := openStore(t, dir)
 	defer st.Close()
 	g := &gated{Store: st, begun: make(chan struct{}), gate: make(chan error)}
-	s := newSessions(g)
+	s := newSessions(g, slog.New(slog.DiscardHandler))
 	var h heard
 	s.Apply([]broker.Change{{Kind: broker.SessionPut, ClientID: "zero", Expiry: time.Hour}}, h.done)
 	<-g.begun
@@ -130,10 +133,24 @@ func TestAGroupThatCannotBeWrittenHarmsNoOther(t *testing.T) {
 	}
 }
 
+func TestAGroupThatFailsAndThatNobodyWaitsForIsLogged(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	defer st.Close()
+	g := &gated{Store: st, begun: make(chan struct{}, 1), gate: make(chan error, 1)}
+	var log bytes.Buffer
+	s := newSessions(g, slog.New(slog.NewTextHandler(&log, nil)))
+	g.gate <- errors.New("disk full")
+	s.Apply([]broker.Change{{Kind: broker.SessionPut, ClientID: "c"}}, nil)
+	s.close()
+	if !strings.Contains(log.String(), "disk full") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
+
 func TestApplyAfterTheEndIsRefused(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	defer st.Close()
-	s := newSessions(st)
+	s := newSessions(st, slog.New(slog.DiscardHandler))
 	s.close()
 	told := make(chan error, 1)
 	s.Apply([]broker.Change{{Kind: broker.SessionDelete, ClientID: "c"}}, func(err error) { told <- err })

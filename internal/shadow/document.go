@@ -15,7 +15,13 @@ const (
 	MaxDepth       = 8
 	MaxName        = 64
 	MaxClientToken = 64 // bytes
+	// MaxInFlight is how many requests of one connection may be unanswered.
+	MaxInFlight = 10
 )
+
+// MaxPayload is the longest payload of a request that is looked at: MaxBytes of
+// state, and as much again for the token, the version and white space.
+const MaxPayload = 2 * MaxBytes
 
 // Remembered is how long the version of a deleted shadow is remembered: one
 // that is made anew within that time goes on from it.
@@ -59,20 +65,26 @@ type Update struct {
 	Version           *int64 // nil does not ask
 }
 
-// Apply makes the update. Errors: Conflict for another version; InvalidRequest
-// for a state that is too deep or has a null in an array.
+// Check is what can be said of an update before the document is known. Errors:
+// InvalidRequest for a state that is too deep or has a null in an array.
+func (u Update) Check() error {
+	for _, p := range []Patch{u.Desired, u.Reported} {
+		if depth(p.State) > MaxDepth {
+			return job.Errorf(job.InvalidRequest, "JSON contains too many levels of nesting; maximum is %d", MaxDepth)
+		}
+		if nullInArray(p.State, false) {
+			return job.Errorf(job.InvalidRequest, "State contains an invalid node: an array cannot contain null values")
+		}
+	}
+	return nil
+}
+
+// Apply makes an update that Check has let pass. Errors: Conflict for another
+// version.
 func (d Document) Apply(u Update, now time.Time) (Document, error) {
 	d = d.forgotten(now)
 	if u.Version != nil && (!d.Exists() && *u.Version != 0 || d.Exists() && *u.Version != d.Version) {
 		return d, job.Errorf(job.Conflict, "Version conflict")
-	}
-	for _, p := range []Patch{u.Desired, u.Reported} {
-		if depth(p.State) > MaxDepth {
-			return d, job.Errorf(job.InvalidRequest, "JSON contains too many levels of nesting; maximum is %d", MaxDepth)
-		}
-		if nullInArray(p.State, false) {
-			return d, job.Errorf(job.InvalidRequest, "State contains an invalid node: an array cannot contain null values")
-		}
 	}
 	if d.Deleted {
 		d.Desired, d.Reported = Section{}, Section{}
@@ -150,9 +162,12 @@ func within(meta, patch Object) Object {
 	return part
 }
 
+// Forgotten is the moment after which nothing is remembered of a deleted document.
+func (d Document) Forgotten() time.Time { return d.UpdatedAt.Add(Remembered) }
+
 // forgotten is a deleted document whose version is not remembered any more.
 func (d Document) forgotten(now time.Time) Document {
-	if d.Deleted && now.Sub(d.UpdatedAt) > Remembered {
+	if d.Deleted && now.After(d.Forgotten()) {
 		return Document{}
 	}
 	return d

@@ -12,6 +12,7 @@ type Object = map[string]any
 type Number string
 
 // Stamp is the metadata of a leaf: when it was last written, in epoch seconds.
+// An array is written as a whole, so it has one for all that is in it.
 type Stamp int64
 
 // merge gives a section and its metadata after a patch. A null takes a member
@@ -49,23 +50,17 @@ func clone(o Object) Object {
 
 // stamped is the metadata of a value that is written as a whole.
 func stamped(v any, at Stamp) any {
-	switch v := v.(type) {
-	case Object:
-		o := make(Object, len(v))
-		for name, sub := range v {
-			if sub != nil {
-				o[name] = stamped(sub, at)
-			}
-		}
-		return o
-	case []any:
-		list := make([]any, len(v))
-		for i, sub := range v {
-			list[i] = stamped(sub, at)
-		}
-		return list
+	o, ok := v.(Object)
+	if !ok {
+		return at
 	}
-	return at
+	stamps := make(Object, len(o))
+	for name, sub := range o {
+		if sub != nil {
+			stamps[name] = stamped(sub, at)
+		}
+	}
+	return stamps
 }
 
 // difference is what desired asks for and reported does not have, with the

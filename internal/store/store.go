@@ -42,7 +42,7 @@ type Store interface {
 	// run again, from the start, when a commit has failed.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on a consistent snapshot that has all that was committed
-	// before the call.
+	// before the call. It fails once the store is closed.
 	View(ctx context.Context, fn func(Tx) error) error
 
 	// Document gives a job's document, from a bounded cache. ErrNotFound.
@@ -91,6 +91,14 @@ type Snapshot struct {
 	HasQueue bool
 	// Shadow was read if Keys.Shadow was given.
 	Shadow Shadow
+	// Named was counted if Shadow is a named one that is not there.
+	Named NamedShadows
+}
+
+// NamedShadows counts the named shadows of a thing.
+type NamedShadows struct {
+	There, Deleted int
+	Oldest         string // of the deleted ones: the one that was deleted first
 }
 
 // Shadow is a device shadow of a thing: what the rules of package shadow need
@@ -103,6 +111,11 @@ type Shadow struct {
 	Document []byte    // nil: it was deleted
 }
 
+// Same says whether s is the state of a shadow that o is: nobody has put another.
+func (s Shadow) Same(o Shadow) bool {
+	return s.ThingKey == o.ThingKey && s.Version == o.Version && s.At.Equal(o.At) && (s.Document == nil) == (o.Document == nil)
+}
+
 // Changes are what a decision wants written. Moves must start from the
 // executions that the snapshot held.
 type Changes struct {
@@ -110,6 +123,8 @@ type Changes struct {
 	Effects []job.Effect
 	At      time.Time // the domain time of the moves, for their history
 	Shadow  *Shadow   // to be put; nil: none
+	Forget  string    // the name of a deleted shadow of the same thing, of which nothing is to stay; empty: none
+	Wake    time.Time // when something of this will be due, for the Observer; zero: never
 }
 
 // Commit tells when the changes were committed.

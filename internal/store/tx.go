@@ -34,8 +34,9 @@ type Registry interface {
 	Thing(registry.Name) (registry.Thing, error)
 	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
 	PutThing(*registry.Thing) error
-	// DeleteThing takes the thing, its memberships, its shadows and its
-	// executions' place in the queue away; the name is free at once.
+	// DeleteThing takes the thing, its memberships and its executions' place in
+	// the queue away; the name is free at once. Its shadows are there for nobody
+	// any more, and go with PruneShadows.
 	DeleteThing(key int64) error
 	// Things are ordered by name.
 	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)
@@ -197,6 +198,13 @@ type Rollouts interface {
 	// way, nor the walk of a dissolved group, can reach, limit at most; more says that there are others. With limit
 	// 0 it only asks.
 	Prune(limit int) (more bool, err error)
+	// PruneShadows forgets shadows that were deleted before a time, and those of
+	// deleted things, limit at most; more says that there are others. With limit
+	// 0 it only asks.
+	PruneShadows(before time.Time, limit int) (more bool, err error)
+	// NextShadow is when the earliest of the deleted shadows was deleted; zero:
+	// there is none.
+	NextShadow() (time.Time, error)
 }
 
 // Member is a thing on a walk.

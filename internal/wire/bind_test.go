@@ -166,6 +166,7 @@ func TestBindRefuses(t *testing.T) {
 		"tags, later":                            {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                 {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
 		"a namespace with a colon":               {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
+		"a namespace of 65":                      {new(iot.CreateJobInput), from{"uri:jobId": "j"}, `{"targets":["t"],"namespaceId":"` + strings.Repeat("n", 65) + `"}`, job.InvalidRequest, "at 'namespaceId'"},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {

@@ -141,6 +141,14 @@ func varintLen(v int) int {
 
 func appendU16(dst []byte, v uint16) []byte { return append(dst, byte(v>>8), byte(v)) }
 
+// maxStr is how long a string may be (1.5.3).
+const maxStr = 0xFFFF
+
+// appendStr panics for what it would have to cut: who has strings of others asks
+// first, as AppendPublish does.
 func appendStr[T string | []byte](dst []byte, s T) []byte {
+	if len(s) > maxStr {
+		panic("packet: a string of more than 65,535 bytes")
+	}
 	return append(appendU16(dst, uint16(len(s))), s...)
 }

@@ -48,9 +48,23 @@ func publishLen(version byte, topic string, payload []byte, qos byte, props Prop
 	return n
 }
 
+// CanPublish says whether a PUBLISH can carry this topic and these properties:
+// their strings have at most 65,535 bytes each (1.5.3).
+func CanPublish(topic string, props Properties) bool {
+	for i := range props {
+		if len(props[i].Str) > maxStr || len(props[i].Val) > maxStr {
+			return false
+		}
+	}
+	return len(topic) <= maxStr
+}
+
 // AppendPublish writes a PUBLISH without DUP: AWS IoT Core never sets it
-// (device-plane.md 6.2).
+// (device-plane.md 6.2). What CanPublish refuses is not written at all.
 func AppendPublish(dst []byte, version byte, topic string, payload []byte, qos byte, retain bool, id uint16, props Properties) []byte {
+	if !CanPublish(topic, props) {
+		return dst
+	}
 	flags := qos << 1
 	if retain {
 		flags |= 1

@@ -31,11 +31,15 @@ var wholeTables = map[string]string{
 	"coalesce(max(seq), 0)":        "the last of a table",
 	"WHERE due IS NOT NULL":        "the first of a partial index",
 	"membership WHERE left_at ":    "the first of a partial index",
+	"FROM shadow_gone LIMIT 1":     "the first of a table that is empty as a rule",
+	"SELECT 1 FROM shadow_gone":    "the first of a table that is empty as a rule, then of a partial index",
+	"shadow WHERE document IS":     "the first of a partial index",
 }
 
 // sorts are the statements that may sort what they read, each with its reason.
 var sorts = map[string]string{
 	"JOIN thing_group g ON g.key = m.grp": "a thing is in ten groups at most",
+	"AND name > '' AND typeof(document)":  "a thing has few named shadows",
 	"WHERE a.thing = ? AND a.seq > ?":     "a thing has few certificates",
 }
 

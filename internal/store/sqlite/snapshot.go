@@ -43,6 +43,11 @@ func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
 		if snap.Shadow, err = t.readShadow(snap.ThingKey, *k.Shadow); err != nil {
 			return snap, err
 		}
+		if snap.Shadow.Document == nil && *k.Shadow != "" {
+			if snap.Named, err = t.countShadows(snap.ThingKey); err != nil {
+				return snap, err
+			}
+		}
 	}
 	started := snap.Queue.Named.Number != 0 && snap.Queue.Named.Status == job.InProgress
 	if k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !started {

@@ -35,8 +35,9 @@ type Store struct {
 	migrated int    // the format that was found, when it was an older one
 	sync     string // PRAGMA synchronous
 
-	stop func() // ends the checkpointer
-	work sync.WaitGroup
+	stop  func()          // ends the checkpointer
+	ended <-chan struct{} // closed with the store: no View begins any more
+	work  sync.WaitGroup
 }
 
 // Options are how the engine is opened.
@@ -81,7 +82,7 @@ func Open(dir string, cfg store.Config, o Options) (*Store, error) {
 		return nil, errors.Join(err, w.close(), s.closeReaders())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
+	s.stop, s.ended = cancel, ctx.Done()
 	s.work.Go(s.writer.run)
 	s.work.Go(s.writer.complete)
 	s.work.Go(func() { s.checkpoints(ctx) })
@@ -181,8 +182,11 @@ func (s *Store) Close() error {
 	s.writer.close()
 	s.stop()
 	s.work.Wait()
-	err := s.closeReaders()
-	return errors.Join(err, s.writer.c.finish())
+	var errs []error
+	for range readerCount { // Views that are under way end first
+		errs = append(errs, (<-s.readers).close())
+	}
+	return errors.Join(append(errs, s.writer.c.finish())...)
 }
 
 // finish moves the log into the database, so that a copied file is whole.
@@ -208,6 +212,8 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
 	var c *conn
 	select {
 	case c = <-s.readers:
+	case <-s.ended:
+		return errClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/store/sqlite"
@@ -29,3 +30,18 @@ func open(t testing.TB, dir string, c store.Config, o sqlite.Options) store.Stor
 
 // The volatile engine passes the suite in plan_test.go.
 func TestTheContractOfAStore(t *testing.T) { storetest.Run(t, durable) }
+
+// Who comes too late is told so, and does not wait.
+func TestAClosedStoreAnswersNothing(t *testing.T) {
+	s := volatile(t, t.TempDir(), store.Config{Now: time.Now})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	seen := func(store.Tx) error { t.Error("it was answered"); return nil }
+	if err := s.View(t.Context(), seen); err == nil {
+		t.Error("a View has no error")
+	}
+	if err := s.Update(t.Context(), seen); err == nil {
+		t.Error("an Update has no error")
+	}
+}

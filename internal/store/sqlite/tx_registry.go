@@ -78,12 +78,18 @@ func (t *tx) DeleteThing(key int64) error {
 	for _, sql := range []string{
 		"DELETE FROM attachment WHERE thing = ?",
 		"DELETE FROM pending WHERE thing = ?",
-		"DELETE FROM shadow WHERE thing = ?",
 		"UPDATE execution SET due = NULL WHERE thing = ? AND due IS NOT NULL",
 	} {
 		if _, err := t.c.exec(sql, key); err != nil {
 			return err
 		}
+	}
+	gone, err := t.c.exec("INSERT INTO shadow_gone SELECT thing FROM shadow WHERE thing = ? LIMIT 1", key)
+	if err != nil {
+		return err
+	}
+	if gone > 0 {
+		t.b.wake(time.Time{})
 	}
 	named, err := t.exists("SELECT 1 FROM execution WHERE thing = ? LIMIT 1", key)
 	if err != nil {

@@ -46,10 +46,13 @@ func (t *tx) Write(ch store.Changes) error {
 		}
 	}
 	if ch.Shadow != nil {
-		if err := t.putShadow(ch.Shadow); err != nil {
+		if err := t.putShadow(ch.Shadow, ch.Forget); err != nil {
 			return err
 		}
 		t.b.rows++
+	}
+	if !ch.Wake.IsZero() {
+		t.b.wake(ch.Wake)
 	}
 	t.b.effects = append(t.b.effects, ch.Effects...)
 	t.b.rows += int64(len(ch.Moves))

@@ -18,6 +18,8 @@ var shadows = []check{
 	{"decisions of one batch on a shadow see each other", shadowsInABatch},
 	{"a decision that fails leaves the shadow as it was", shadowRefused},
 	{"a thing takes its shadows with it", shadowsOfADeletedThing},
+	{"the named shadows of a thing are counted for one that is not there", shadowsAreCounted},
+	{"deleted shadows are forgotten in slices, those of deleted things first", shadowsArePruned},
 }
 
 func (w *world) shadow(thing registry.Name, name string) store.Shadow {
@@ -117,6 +119,95 @@ func shadowsOfADeletedThing(t *testing.T, w *world) {
 	for _, name := range []string{"", "config"} {
 		if s := w.shadow("pump", name); s.Version != 0 {
 			t.Errorf("a new thing of the name has the shadow %+v", s)
+		}
+	}
+}
+
+func shadowsAreCounted(t *testing.T, w *world) {
+	w.thing("pump")
+	w.thing("valve")
+	w.putShadow("valve", "other", []byte(`1`))
+	count := func(name string) store.NamedShadows {
+		return w.snapshot(store.Keys{Thing: "pump", Shadow: &name}).Named
+	}
+	if n := count("a"); n != (store.NamedShadows{}) {
+		t.Errorf("of none: %+v", n)
+	}
+	w.putShadow("pump", "", []byte(`1`))
+	for _, name := range []string{"a", "b", "c", "d"} {
+		w.putShadow("pump", name, []byte(`1`))
+	}
+	for _, name := range []string{"c", "b"} {
+		w.advance(time.Second)
+		w.putShadow("pump", name, nil)
+	}
+	for name, want := range map[string]store.NamedShadows{
+		"new": {There: 2, Deleted: 2, Oldest: "c"}, "b": {There: 2, Deleted: 2, Oldest: "c"}, "a": {}, "": {},
+	} {
+		if n := count(name); n != want {
+			t.Errorf("for %q: %+v, want %+v", name, n, want)
+		}
+	}
+	keys, decide := w.nextShadow("pump", "new", []byte(`1`))
+	if _, err := w.Transact(ctx, keys, func(snap store.Snapshot) (store.Changes, error) {
+		ch, err := decide(snap)
+		ch.Forget = "c"
+		return ch, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := count("newer"); n != (store.NamedShadows{There: 3, Deleted: 1, Oldest: "b"}) {
+		t.Errorf("after one was forgotten: %+v", n)
+	}
+}
+
+func shadowsArePruned(t *testing.T, w *world) {
+	gone := w.thing("gone")
+	w.thing("pump")
+	prune := func(limit int) (more bool) {
+		w.update(func(tx store.Tx) (err error) {
+			more, err = tx.PruneShadows(w.now().Add(-time.Hour), limit)
+			return err
+		})
+		return more
+	}
+	next := func() (at time.Time) {
+		w.update(func(tx store.Tx) (err error) {
+			at, err = tx.NextShadow()
+			return err
+		})
+		return at
+	}
+	if prune(0) || !next().IsZero() {
+		t.Error("there is something to prune in an empty store")
+	}
+	for i := range 5 {
+		w.putShadow("gone", fmt.Sprintf("s%d", i), []byte(`1`))
+	}
+	w.putShadow("pump", "stays", []byte(`1`))
+	w.putShadow("pump", "old", nil)
+	deleted := w.now()
+	w.advance(time.Hour)
+	w.putShadow("pump", "young", nil)
+	if prune(0) || !next().Equal(deleted) {
+		t.Errorf("one that was deleted an hour ago is not to go yet, and is the next: %s, want %s", next(), deleted)
+	}
+	w.advance(time.Millisecond)
+	w.update(func(tx store.Tx) error { return tx.DeleteThing(gone) })
+	for i, want := range []bool{true, true, true, false} { // two of the five each, then the last and one more
+		if more := prune(0); !more && i < 3 {
+			t.Fatalf("slice %d: nothing is to go", i)
+		}
+		if more := prune(2); more != want {
+			t.Errorf("slice %d: more is %t, want %t", i, more, want)
+		}
+	}
+	if prune(0) {
+		t.Error("there is more to prune")
+	}
+	for name, version := range map[string]int64{"stays": 1, "old": 0, "young": 1} {
+		if s := w.shadow("pump", name); s.Version != version {
+			t.Errorf("%s: version %d, want %d", name, s.Version, version)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -11,11 +12,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// DecodeUpdate fills in from the payload of an update. What is no JSON object is
+// CheckSize refuses, before it is read, a payload in which no legal document can
+// be. Errors: PayloadTooLarge.
+func CheckSize(payload []byte) error {
+	if len(payload) > shadow.MaxPayload {
+		return TooLarge()
+	}
+	return nil
+}
+
+// TooLarge is the refusal of a state of more than shadow.MaxBytes.
+func TooLarge() error {
+	return job.Errorf(job.PayloadTooLarge, "The payload exceeds the maximum size allowed")
+}
+
+// DecodeUpdate reads in.Payload into the rest of in. What is no JSON object is
 // InvalidJSON, a member that cannot be meant InvalidRequest, in the words of AWS
 // (docs/compat.md). The clientToken is there after InvalidRequest too.
-func DecodeUpdate(payload []byte, in *UpdateThingShadowInput) error {
-	members, err := object(payload)
+func DecodeUpdate(in *UpdateThingShadowInput) error {
+	members, err := object(in.Payload)
 	if err != nil {
 		return err
 	}
@@ -51,7 +66,7 @@ func DecodeUpdate(payload []byte, in *UpdateThingShadowInput) error {
 			return err
 		}
 	}
-	return nil
+	return in.Update.Check()
 }
 
 func patch(v any, name string) (shadow.Patch, error) {
@@ -161,38 +176,102 @@ func members(d *jsontext.Decoder, levels int) (shadow.Object, error) {
 	return o, err
 }
 
-// Unmarshal reads a document as Marshal wrote it: its two sections.
+// Unmarshal reads a document as Marshal wrote it: its two sections. d.UpdatedAt
+// stands for the time of a leaf that has none.
 func Unmarshal(text []byte, d *shadow.Document) error {
-	v, err := tree(text)
-	if err != nil {
-		return fmt.Errorf("a stored shadow: %w", err)
+	r := stored{
+		d:    jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)), // it was checked
+		left: math.MaxInt, at: shadow.Stamp(d.UpdatedAt.Unix()),
 	}
-	o, _ := v.(shadow.Object)
-	state, _ := o["state"].(shadow.Object)
-	meta, _ := o["metadata"].(shadow.Object)
-	for name, s := range map[string]*shadow.Section{"desired": &d.Desired, "reported": &d.Reported} {
-		if s.State, _ = state[name].(shadow.Object); s.State != nil {
-			s.Meta, _ = stamps(meta[name]).(shadow.Object)
-		}
+	if err := r.read(d); err != nil {
+		return fmt.Errorf("a stored shadow: %w", err)
 	}
 	return nil
 }
 
-// stamps gives metadata its leaves: an object whose timestamp is a number.
-func stamps(v any) any {
-	switch v := v.(type) {
-	case shadow.Object:
-		if n, ok := v["timestamp"].(shadow.Number); ok {
-			at, _ := strconv.ParseInt(string(n), 10, 64)
-			return shadow.Stamp(at)
+// stored is a document that is being read: the state, and for each leaf in its
+// order the time of its last write.
+type stored struct {
+	d    *jsontext.Decoder
+	runs []shadow.Number // how many leaves, their time, and so on
+	left int             // leaves that have the time at
+	at   shadow.Stamp
+}
+
+func (r *stored) read(d *shadow.Document) error {
+	return r.members(func(name string) error {
+		switch name {
+		case "stamps":
+			return r.stamps()
+		case "state":
+			return r.members(func(name string) (err error) {
+				s := &d.Desired
+				if name == "reported" {
+					s = &d.Reported
+				}
+				s.State, s.Meta, err = r.object()
+				return err
+			})
 		}
-		for name, sub := range v {
-			v[name] = stamps(sub)
-		}
-	case []any:
-		for i, sub := range v {
-			v[i] = stamps(sub)
+		return r.d.SkipValue()
+	})
+}
+
+// members reads an object; read takes each value.
+func (r *stored) members(read func(name string) error) error {
+	tok, err := r.d.ReadToken()
+	if err == nil && tok.Kind() != '{' {
+		err = fmt.Errorf("%s, expected an object", tok.Kind())
+	}
+	for err == nil && r.d.PeekKind() != '}' {
+		if tok, err = r.d.ReadToken(); err == nil {
+			err = read(tok.String())
 		}
 	}
-	return v
+	if err == nil {
+		_, err = r.d.ReadToken()
+	}
+	return err
+}
+
+func (r *stored) stamps() error {
+	v, err := value(r.d, 2)
+	if err != nil {
+		return err
+	}
+	list, _ := v.([]any)
+	for _, n := range list {
+		number, _ := n.(shadow.Number)
+		r.runs = append(r.runs, number)
+	}
+	r.left = 0
+	return nil
+}
+
+// next is the time of the next leaf.
+func (r *stored) next() shadow.Stamp {
+	for r.left == 0 && len(r.runs) >= 2 {
+		n, _ := strconv.Atoi(string(r.runs[0]))
+		at, _ := strconv.ParseInt(string(r.runs[1]), 10, 64)
+		r.left, r.at, r.runs = n, shadow.Stamp(at), r.runs[2:]
+	}
+	if r.left > 0 {
+		r.left--
+	}
+	return r.at
+}
+
+func (r *stored) object() (state, meta shadow.Object, err error) {
+	state, meta = shadow.Object{}, shadow.Object{}
+	err = r.members(func(name string) error {
+		if r.d.PeekKind() == '{' {
+			sub, subMeta, err := r.object()
+			state[name], meta[name] = sub, subMeta
+			return err
+		}
+		v, err := value(r.d, nesting)
+		state[name], meta[name] = v, r.next()
+		return err
+	})
+	return state, meta, err
 }

@@ -16,8 +16,7 @@ import (
 func AppendDocument(b []byte, d shadow.Document, f Form) []byte {
 	b = append(b, `{"state":`...)
 	b = sections(b, d.Desired.State, d.Reported.State, d.Delta().State)
-	b = append(b, `,"metadata":`...)
-	b = sections(b, d.Desired.Meta, d.Reported.Meta, nil)
+	b = metadata(append(b, `,"metadata":`...), d.Desired, d.Reported)
 	return f.end(number(b, `,"version":`, d.Version))
 }
 
@@ -45,8 +44,7 @@ func AppendAccepted(b []byte, out *UpdateThingShadowOutput, f Form) []byte {
 			b = appendValue(b, s.patch.State)
 		}
 	}
-	b = append(b, `},"metadata":`...)
-	b = sections(b, desired.Meta, reported.Meta, nil)
+	b = metadata(append(b, `},"metadata":`...), desired, reported)
 	return f.end(number(b, `,"version":`, out.Current.Version))
 }
 
@@ -59,8 +57,9 @@ func AppendDocuments(b []byte, out *UpdateThingShadowOutput, f Form) []byte {
 }
 
 func snapshot(b []byte, d shadow.Document) []byte {
-	b = Marshal(b, d)
-	return append(number(b[:len(b)-1], `,"version":`, d.Version), '}')
+	b = sections(append(b, `{"state":`...), d.Desired.State, d.Reported.State, nil)
+	b = metadata(append(b, `,"metadata":`...), d.Desired, d.Reported)
+	return append(number(b, `,"version":`, d.Version), '}')
 }
 
 // AppendDelta is the message of update/delta.
@@ -68,7 +67,7 @@ func AppendDelta(b []byte, d shadow.Document, f Form) []byte {
 	delta := d.Delta()
 	b = append(number(append(b, '{'), `"version":`, d.Version), `,"state":`...)
 	b = append(appendValue(b, delta.State), `,"metadata":`...)
-	return f.end(appendValue(b, delta.Meta))
+	return f.end(appendMeta(b, delta.State, delta.Meta))
 }
 
 // AppendDeleted is the reply of DeleteThingShadow.
@@ -83,18 +82,49 @@ func AppendRejected(b []byte, e *job.Error, f Form) []byte {
 	return f.end(text(append(b, `,"message":`...), e.Message))
 }
 
-// Marshal appends a document as it is stored: its sections and their metadata,
-// without its version. StateSize is how much of that counts.
-func Marshal(b []byte, d shadow.Document) []byte {
-	b = sections(append(b, `{"state":`...), d.Desired.State, d.Reported.State, nil)
-	b = sections(append(b, `,"metadata":`...), d.Desired.Meta, d.Reported.Meta, nil)
-	return append(b, '}')
+// Marshal appends a document as it is stored, without its version: the state,
+// and before it, for its leaves in their order, how many were last written at
+// which time. size is how much of that counts against shadow.MaxBytes: desired
+// and reported as JSON.
+func Marshal(b []byte, d shadow.Document) (stored []byte, size int) {
+	var r runs
+	r.add(d.Desired.State, d.Desired.Meta)
+	r.add(d.Reported.State, d.Reported.Meta)
+	b = append(b, `{"stamps":[`...)
+	for i, run := range r {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = number(number(b, "", run.n), ",", int64(run.at))
+	}
+	b = append(b, `],"state":`...)
+	before := len(b)
+	b = sections(b, d.Desired.State, d.Reported.State, nil)
+	return append(b, '}'), len(b) - before
 }
 
-// StateSize is the length of desired and reported as JSON, which
-// shadow.MaxBytes limits.
-func StateSize(d shadow.Document) int {
-	return len(sections(nil, d.Desired.State, d.Reported.State, nil))
+// runs are the times of leaves, in order, those that are the same together.
+type runs []struct {
+	n  int64
+	at shadow.Stamp
+}
+
+func (r *runs) add(state, meta shadow.Object) {
+	for _, name := range slices.Sorted(maps.Keys(state)) {
+		if sub, ok := state[name].(shadow.Object); ok {
+			subMeta, _ := meta[name].(shadow.Object)
+			r.add(sub, subMeta)
+			continue
+		}
+		at, _ := meta[name].(shadow.Stamp)
+		if n := len(*r); n == 0 || (*r)[n-1].at != at {
+			*r = append(*r, struct {
+				n  int64
+				at shadow.Stamp
+			}{at: at})
+		}
+		(*r)[len(*r)-1].n++
+	}
 }
 
 // end closes a reply with its time and token.
@@ -122,6 +152,65 @@ func sections(b []byte, desired, reported, delta shadow.Object) []byte {
 		b = appendValue(append(b, s.name...), s.o)
 	}
 	return append(b, '}')
+}
+
+// metadata appends that of the two sections, where they have one.
+func metadata(b []byte, desired, reported shadow.Section) []byte {
+	b = append(b, '{')
+	if len(desired.Meta) > 0 {
+		b = appendMeta(append(b, `"desired":`...), desired.State, desired.Meta)
+	}
+	if len(reported.Meta) > 0 {
+		if len(desired.Meta) > 0 {
+			b = append(b, ',')
+		}
+		b = appendMeta(append(b, `"reported":`...), reported.State, reported.Meta)
+	}
+	return append(b, '}')
+}
+
+// appendMeta appends the metadata of a value: an object with its timestamp in
+// the place of each leaf, in arrays too.
+func appendMeta(b []byte, v, meta any) []byte {
+	switch m := meta.(type) {
+	case shadow.Object:
+		state, _ := v.(shadow.Object)
+		b = append(b, '{')
+		for i, name := range slices.Sorted(maps.Keys(m)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendMeta(append(text(b, name), ':'), state[name], m[name])
+		}
+		return append(b, '}')
+	case shadow.Stamp:
+		return appendStamps(b, v, append(number(nil, `{"timestamp":`, int64(m)), '}'))
+	}
+	return append(b, "null"...)
+}
+
+func appendStamps(b []byte, v any, stamp []byte) []byte {
+	switch v := v.(type) {
+	case shadow.Object:
+		b = append(b, '{')
+		for i, name := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendStamps(append(text(b, name), ':'), v[name], stamp)
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, sub := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendStamps(b, sub, stamp)
+		}
+		return append(b, ']')
+	}
+	return append(b, stamp...)
 }
 
 func number(b []byte, name string, n int64) []byte {
@@ -159,8 +248,6 @@ func appendValue(b []byte, v any) []byte {
 		return text(b, v)
 	case shadow.Number:
 		return append(b, v...)
-	case shadow.Stamp:
-		return append(number(b, `{"timestamp":`, int64(v)), '}')
 	case bool:
 		return strconv.AppendBool(b, v)
 	}

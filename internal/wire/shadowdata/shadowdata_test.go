@@ -25,8 +25,8 @@ func form(token string) shadowdata.Form {
 
 func update(t *testing.T, before shadow.Document, payload string) *shadowdata.UpdateThingShadowOutput {
 	t.Helper()
-	var in shadowdata.UpdateThingShadowInput
-	if err := shadowdata.DecodeUpdate([]byte(payload), &in); err != nil {
+	in := shadowdata.UpdateThingShadowInput{Payload: []byte(payload)}
+	if err := shadowdata.DecodeUpdate(&in); err != nil {
 		t.Fatal(err)
 	}
 	after, err := before.Apply(in.Update, at)
@@ -84,24 +84,24 @@ func TestRefusalsHaveTheWordsOfAWS(t *testing.T) {
 		`{"state":{},"clientToken":1}`:       "Invalid clientToken",
 		`{"state":{},"clientToken":"` + strings.Repeat("x", 65) + `"}`: "Invalid clientToken",
 		strings.Repeat(`{"state":`, 200):                               "Invalid JSON",
+		`{"state":{"desired":{"a":[null]}}}`:                           "State contains an invalid node: an array cannot contain null values",
 	} {
-		var in shadowdata.UpdateThingShadowInput
-		err := shadowdata.DecodeUpdate([]byte(payload), &in)
+		err := shadowdata.DecodeUpdate(&shadowdata.UpdateThingShadowInput{Payload: []byte(payload)})
 		var e *job.Error
 		if !errors.As(err, &e) || e.Message != want {
 			t.Errorf("%.60s: got %v, want %q", payload, err, want)
 		}
 	}
 	for _, payload := range []string{`{"state":{"desired":null}}`, `{"state":{},"version":null,"clientToken":null,"more":[1]}`} {
-		if err := shadowdata.DecodeUpdate([]byte(payload), new(shadowdata.UpdateThingShadowInput)); err != nil {
+		if err := shadowdata.DecodeUpdate(&shadowdata.UpdateThingShadowInput{Payload: []byte(payload)}); err != nil {
 			t.Errorf("%s: %v", payload, err)
 		}
 	}
 }
 
 func TestATokenIsEchoedWhenTheRestIsWrong(t *testing.T) {
-	var in shadowdata.UpdateThingShadowInput
-	if err := shadowdata.DecodeUpdate([]byte(`{"clientToken":"t1"}`), &in); err == nil || in.ClientToken == nil || *in.ClientToken != "t1" {
+	in := shadowdata.UpdateThingShadowInput{Payload: []byte(`{"clientToken":"t1"}`)}
+	if err := shadowdata.DecodeUpdate(&in); err == nil || in.ClientToken == nil || *in.ClientToken != "t1" {
 		t.Errorf("%v, token %v", err, in.ClientToken)
 	}
 	var read shadowdata.ReadInput
@@ -116,6 +116,91 @@ func TestATokenIsEchoedWhenTheRestIsWrong(t *testing.T) {
 	}
 }
 
+func TestAPayloadThatCanHoldNoLegalDocumentIsNotRead(t *testing.T) {
+	if err := shadowdata.CheckSize(make([]byte, shadow.MaxPayload)); err != nil {
+		t.Error(err)
+	}
+	var e *job.Error
+	if err := shadowdata.CheckSize(make([]byte, shadow.MaxPayload+1)); !errors.As(err, &e) || e.Code != job.PayloadTooLarge {
+		t.Errorf("got %v", err)
+	}
+}
+
+// largest is about the most expensive document that may be stored: 4,071 leaves.
+func largest(t testing.TB) shadow.Document {
+	in := shadowdata.UpdateThingShadowInput{Payload: []byte(`{"state":{"desired":{"a":[` + strings.Repeat(`1,`, 4070) + `1]}}}`)}
+	if err := shadowdata.DecodeUpdate(&in); err != nil {
+		t.Fatal(err)
+	}
+	d, err := shadow.Document{}.Apply(in.Update, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestAStoredDocumentIsNotMuchLongerThanItsState(t *testing.T) {
+	d := largest(t)
+	stored, size := shadowdata.Marshal(nil, d)
+	if size > shadow.MaxBytes || len(stored) > size+64 {
+		t.Errorf("%d bytes of state are stored in %d", size, len(stored))
+	}
+	if reply := shadowdata.AppendDocument(nil, d, form("")); len(reply) > 128<<10 {
+		t.Errorf("the largest document is told in %d bytes, more than a message may have", len(reply))
+	}
+}
+
+func TestEachLeafKeepsItsTimeOnDisk(t *testing.T) {
+	d := update(t, shadow.Document{}, `{"state":{"desired":{"a":1,"b":{"x":1,"y":[1,{"z":2}]},"e":{}},"reported":{"a":1,"c":2}}}`).Current
+	in := shadowdata.UpdateThingShadowInput{Payload: []byte(`{"state":{"desired":{"b":{"x":2}},"reported":{"b":1}}}`)}
+	if err := shadowdata.DecodeUpdate(&in); err != nil {
+		t.Fatal(err)
+	}
+	d, err := d.Apply(in.Update, at.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, _ := shadowdata.Marshal(nil, d)
+	back := shadow.Document{Version: d.Version, UpdatedAt: d.UpdatedAt}
+	if err := shadowdata.Unmarshal(stored, &back); err != nil || !reflect.DeepEqual(d, back) {
+		t.Errorf("%s was read back as %+v, want %+v (%v)", stored, back, d, err)
+	}
+}
+
+func BenchmarkGetOfTheLargestDocument(b *testing.B) {
+	d := largest(b)
+	stored, _ := shadowdata.Marshal(nil, d)
+	b.ReportAllocs()
+	for b.Loop() {
+		back := shadow.Document{Version: 1, UpdatedAt: at}
+		if err := shadowdata.Unmarshal(stored, &back); err != nil {
+			b.Fatal(err)
+		}
+		_ = shadowdata.AppendDocument(nil, back, form(""))
+	}
+}
+
+func BenchmarkUpdateOfTheLargestDocument(b *testing.B) {
+	d := largest(b)
+	stored, _ := shadowdata.Marshal(nil, d)
+	b.ReportAllocs()
+	for b.Loop() {
+		in := shadowdata.UpdateThingShadowInput{Payload: []byte(`{"state":{"desired":{"b":1}}}`)}
+		if err := shadowdata.DecodeUpdate(&in); err != nil {
+			b.Fatal(err)
+		}
+		back := shadow.Document{Version: 1, UpdatedAt: at}
+		if err := shadowdata.Unmarshal(stored, &back); err != nil {
+			b.Fatal(err)
+		}
+		after, err := back.Apply(in.Update, at)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _ = shadowdata.Marshal(nil, after)
+	}
+}
+
 // FuzzUpdate: whatever is accepted is stored and read back as it was, and its
 // messages are JSON.
 func FuzzUpdate(f *testing.F) {
@@ -126,8 +211,8 @@ func FuzzUpdate(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		var in shadowdata.UpdateThingShadowInput
-		if shadowdata.DecodeUpdate(payload, &in) != nil {
+		in := shadowdata.UpdateThingShadowInput{Payload: payload}
+		if shadowdata.DecodeUpdate(&in) != nil {
 			return
 		}
 		d, err := shadow.Document{}.Apply(in.Update, at)
@@ -135,7 +220,8 @@ func FuzzUpdate(f *testing.F) {
 			return
 		}
 		back := shadow.Document{Version: d.Version, UpdatedAt: d.UpdatedAt}
-		if err := shadowdata.Unmarshal(shadowdata.Marshal(nil, d), &back); err != nil {
+		stored, _ := shadowdata.Marshal(nil, d)
+		if err := shadowdata.Unmarshal(stored, &back); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(d, back) {

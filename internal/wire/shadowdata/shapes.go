@@ -13,9 +13,11 @@ type Key struct {
 	ShadowName shadow.Name // empty: the thing's classic shadow
 }
 
-// UpdateThingShadowInput is the request of UpdateThingShadow.
+// UpdateThingShadowInput is the request of UpdateThingShadow. Payload is read
+// when it is its turn; Update and ClientToken are what it says.
 type UpdateThingShadowInput struct {
 	Key
+	Payload     []byte
 	Update      shadow.Update
 	ClientToken *string
 }

@@ -35,6 +35,9 @@ CREATE TABLE shadow (
   document BLOB,
   PRIMARY KEY (thing, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX shadow_deleted ON shadow (changed) WHERE document IS NULL;
+-- Deleted things whose shadows are still to go.
+CREATE TABLE shadow_gone (thing INTEGER PRIMARY KEY) STRICT;
 
 -- Retries, rollouts that grow, CONTINUOUS jobs.
 ALTER TABLE job ADD COLUMN retry_failed INTEGER NOT NULL DEFAULT 0;
