@@ -28,6 +28,8 @@ type Config struct {
 type Sched struct {
 	Config
 
+	rounds sync.Mutex // one round at a time: the loop's, or Settle's
+
 	mu     sync.Mutex
 	armed  time.Time     // when the loop wakes by itself; zero: it is working
 	wakes  chan struct{} // holds one
@@ -97,8 +99,7 @@ func (s *Sched) signal() {
 
 func (s *Sched) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		now := s.Clock.Now()
-		next, err := s.runOnce(ctx, now)
+		now, next, err := s.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "what is due could not be done; it is tried again", "after", afterFailure, "err", err)
 			next = now.Add(afterFailure)
@@ -106,6 +107,34 @@ func (s *Sched) run(ctx context.Context) {
 		if next.IsZero() || next.After(now) {
 			s.wait(ctx, next)
 		}
+	}
+}
+
+// round is runOnce at the clock's time.
+func (s *Sched) round(ctx context.Context) (now, next time.Time, err error) {
+	s.rounds.Lock()
+	defer s.rounds.Unlock()
+	now = s.Clock.Now()
+	next, err = s.runOnce(ctx, now)
+	return now, next, err
+}
+
+// Settle does everything that is due at the clock's time, in the goroutine of
+// the caller and whatever the loop is at, and returns when nothing is any more.
+// It tells whether it did anything, and when something is due next (zero:
+// nothing is). This is how a clock that is moved by hand moves the scheduler.
+func (s *Sched) Settle(ctx context.Context) (worked bool, next time.Time, err error) {
+	for {
+		now, next, err := s.round(ctx)
+		switch {
+		case err != nil:
+			return worked, time.Time{}, err
+		case ctx.Err() != nil:
+			return worked, time.Time{}, context.Cause(ctx)
+		case next.IsZero() || next.After(now):
+			return worked, next, nil
+		}
+		worked = true
 	}
 }
 
