@@ -151,6 +151,9 @@ func (w *World) DeleteExecution(id, thing string, number int64, force bool) Code
 	return ""
 }
 
+// Attempt is one of the living thing with this name; nil: there is none.
+func (w *World) Attempt(id, thing string, number int64) *Attempt { return w.numbered(id, thing, number) }
+
 func (w *World) numbered(id, thing string, number int64) *Attempt {
 	j, t := w.jobs[id], w.things[thing]
 	if j == nil || t == nil {

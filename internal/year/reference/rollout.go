@@ -26,7 +26,8 @@ type pace struct {
 	start    time.Time // seconds and minutes count from here
 	since    time.Time // rolling without a change of the rate
 	minute   int64     // the first that was not looked at
-	atMinute int64     // the rate that it began with
+	atMinute int64     // the rate that the one before it began with
+	rateNow  int64     // the rate that it began with
 	total    int64
 	emptyAt  time.Time // when nothing was left to reach; zero: something is
 }
@@ -36,7 +37,8 @@ func (j *Job) startPace(now time.Time, limit int64) {
 	if j.Rollout.PerMinute > 0 {
 		j.pace.max = min(limit, j.Rollout.PerMinute)
 	}
-	j.pace.atMinute = j.rate()
+	j.pace.rateNow = j.rate()
+	j.pace.atMinute = j.pace.rateNow
 }
 
 // changePace is startPace for a job that is under way: what was released stays,
@@ -47,6 +49,8 @@ func (j *Job) changePace(now time.Time, limit int64) {
 		j.pace.max = min(limit, j.Rollout.PerMinute)
 	}
 	j.pace.steps, j.pace.since = 0, now.Add(2*time.Minute)
+	j.pace.rateNow = j.rate()
+	j.pace.atMinute = j.pace.rateNow
 }
 
 func (j *Job) resume(now time.Time) {
@@ -162,16 +166,20 @@ func (w *World) Rollouts() (rolling []*Job) {
 	return rolling
 }
 
+// noMinute is of a rollout that does not go on.
+const noMinute = 1 << 40
+
 // checkPace: a whole minute in which there was something to reach, at a rate that
-// was not touched, reaches as many as the rate it began with.
+// was not touched, reaches as many as the rate a minute before, or more: one that
+// has grown since counts what the sixty seconds before have had.
 func (w *World) checkPace(j *Job, now time.Time) {
 	p := &j.pace
 	if !j.Rolling || j.Status != Active {
-		p.minute = 1 << 40
+		p.minute = noMinute
 		return
 	}
 	minute := int64(now.Sub(p.start) / time.Minute)
-	if minute < p.minute && p.minute != 1<<40 {
+	if minute < p.minute && p.minute != noMinute {
 		return
 	}
 	from := p.start.Add(time.Duration(minute-1) * time.Minute)
@@ -187,6 +195,6 @@ func (w *World) checkPace(j *Job, now time.Time) {
 		}
 	}
 	if minute != p.minute {
-		p.minute, p.atMinute = minute, j.rate()
+		p.minute, p.atMinute, p.rateNow = minute, p.rateNow, j.rate()
 	}
 }
