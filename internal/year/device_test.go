@@ -93,6 +93,9 @@ func (d *device) act() {
 	if d.r.w.Thing(d.name) == nil {
 		return
 	}
+	if d.r.early && !d.atNewest() {
+		d.r.settle()
+	}
 	switch {
 	case d.work == nil:
 		d.look()
@@ -103,7 +106,7 @@ func (d *device) act() {
 		d.report(d.work.end)
 		d.work = nil
 	}
-	if d.character == confused && !d.r.op.resting {
+	if d.character == confused && !d.r.op.resting && !d.r.early {
 		d.blunder()
 	}
 	switch {
@@ -116,6 +119,15 @@ func (d *device) act() {
 	case len(d.r.w.Queue(d.name, ""))+len(d.r.w.Queue(d.name, namespace)) > 0:
 		d.plan(d.r.pause(time.Minute, time.Hour))
 	}
+}
+
+// atNewest says whether the device is at the newest attempt of its job.
+func (d *device) atNewest() bool {
+	if d.work == nil {
+		return false
+	}
+	a := d.r.w.Newest(d.work.job, d.name)
+	return a != nil && (a.Number == d.work.number || a.Number == d.work.number+1 && a.QueuedAt.Equal(d.r.now()))
 }
 
 func (d *device) caller() ops.Caller { return ops.Caller{Principal: d.name} }
@@ -263,8 +275,8 @@ func (d *device) report(s job.Status) {
 	if d.r.rnd.IntN(3) == 0 {
 		r.Expected = &d.work.version
 	}
-	if d.r.rnd.IntN(3) == 0 {
-		r.Number = d.work.number
+	if d.r.early || d.r.rnd.IntN(3) == 0 {
+		r.Number = d.work.number // a retry may be due, and the newest is not yet another
 	}
 	if d.update(d.work.job, d.work.namespace, s, r) != "" {
 		d.work = nil

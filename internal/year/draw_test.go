@@ -94,7 +94,7 @@ func (r *run) targets() (all []reference.Target) {
 
 // config draws a job.
 func (r *run) config(id string) reference.Config {
-	c := reference.Config{ID: id, Targets: r.targets(), Forever: r.rnd.IntN(4) == 0, Rollout: r.rollout(), Abort: r.abort(), Minutes: r.minutes(), Retries: r.retries()}
+	c := reference.Config{ID: id, Targets: r.targets(), Forever: r.rnd.IntN(3) == 0, Rollout: r.rollout(), Abort: r.abort(), Minutes: r.minutes(), Retries: r.retries()}
 	if r.rnd.IntN(12) == 0 {
 		c.Namespace = namespace
 	}

@@ -29,7 +29,7 @@ var deeds = []deed{
 	{4, (*run).oldName},
 	{30, (*run).someoneJoins},
 	{30, (*run).someoneLeaves},
-	{10, (*run).movesBetween},
+	{40, (*run).movesBetween},
 	{3, (*run).cancelSome},
 	{3, (*run).escalate},
 	{8, (*run).changeJob},
@@ -46,8 +46,9 @@ var deeds = []deed{
 // operatorsDay plans what the operator does today.
 func (r *run) operatorsDay() {
 	for _, d := range deeds {
-		n := d.often / 10
-		if r.rnd.IntN(10) < d.often%10 {
+		often := d.often * r.busy // in a thousand days
+		n := often / 1000
+		if r.rnd.IntN(1000) < often%1000 {
 			n++
 		}
 		for range n {
@@ -138,7 +139,46 @@ func (r *run) createJob(c reference.Config) {
 		return
 	}
 	r.count["jobs"]++
+	for range 3 {
+		r.duringRollout(c)
+	}
 	r.op.bad[c.ID] = int(oneOf(r, 0, 0, 5, 25, 60))
+}
+
+// duringRollout plans a change of a job's targets while they are rolled out.
+func (r *run) duringRollout(c reference.Config) {
+	target := c.Targets[r.rnd.IntN(len(c.Targets))]
+	if !target.Group {
+		return
+	}
+	r.after(r.pause(time.Second, 12*time.Minute), func() {
+		if r.op.resting {
+			return
+		}
+		r.settle()
+		members := r.w.Members(target.Name)
+		switch t := r.w.Thing(r.pick(r.names())); {
+		case r.rnd.IntN(2) == 0 && len(members) > 0:
+			r.leave(target.Name, members[r.rnd.IntN(len(members))].Name)
+		case t != nil && len(t.Groups()) < registry.MaxGroups:
+			r.join(target.Name, t.Name)
+		}
+		r.settle()
+	})
+}
+
+// anyone draws a thing; half of the time one that has a job, CONTINUOUS if forever,
+// to do.
+func (r *run) anyone(forever bool) string {
+	if r.rnd.IntN(2) == 0 {
+		j := r.aJob(func(j *reference.Job) bool { return isActive(j) && j.Forever == forever && len(j.Attempts()) > 0 })
+		if j != nil {
+			if a := r.anAttempt(j); a != nil {
+				return a.Thing.Name
+			}
+		}
+	}
+	return r.pick(r.names())
 }
 
 func (r *run) someoneJoins() {
@@ -149,7 +189,7 @@ func (r *run) someoneJoins() {
 }
 
 func (r *run) someoneLeaves() {
-	if t := r.w.Thing(r.pick(r.names())); t != nil && len(t.Groups()) > 0 {
+	if t := r.w.Thing(r.anyone(true)); t != nil && len(t.Groups()) > 0 {
 		r.leave(r.pick(t.Groups()), t.Name)
 	}
 }
@@ -157,7 +197,7 @@ func (r *run) someoneLeaves() {
 // movesBetween: leaves a group and comes back, or the other way round, within some
 // hours, so that rejoining is common.
 func (r *run) movesBetween() {
-	t := r.w.Thing(r.pick(r.names()))
+	t := r.w.Thing(r.anyone(true))
 	if t == nil || len(t.Groups()) == 0 {
 		return
 	}
@@ -196,7 +236,7 @@ func (r *run) createThing(name string) {
 }
 
 func (r *run) thingGoes() {
-	name := r.pick(r.names())
+	name := r.anyone(r.rnd.IntN(2) == 0)
 	_, err := r.s.control.DeleteThing(r.ctx, caller, &iot.DeleteThingInput{ThingName: registry.Name(name)})
 	r.w.DeleteThing(name, r.now())
 	r.same(err, "", "DeleteThing %s", name)

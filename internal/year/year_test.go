@@ -20,10 +20,12 @@ import (
 	"github.com/drover-iot/drover/internal/year/reference"
 )
 
-// plan is one run: a seed, and so many days with so many things.
+// plan is one run: a seed, and so many days with so many things. busy is how much
+// the operator does, in percent: a year is long enough to take it easy.
 type plan struct {
 	seed            uint64
 	days, things    int
+	busy            int
 	noSecondSuccess bool
 }
 
@@ -48,24 +50,27 @@ func TestAYearGoesByTheRules(t *testing.T) {
 	if testing.Short() {
 		days = 3
 	}
-	p := plan{seed: uint64(number(t, "DROVER_YEAR_SEED", 2026)), days: number(t, "DROVER_YEAR_DAYS", days), things: 1000}
+	p := plan{seed: uint64(number(t, "DROVER_YEAR_SEED", 2026)), days: number(t, "DROVER_YEAR_DAYS", days), things: 1000, busy: 100}
+	if p.days > 30 {
+		p.busy = 30
+	}
 	r := live(t, p)
 	t.Logf("seed %d, %d days: %s; trace %s", p.seed, p.days, r.summary(), r.hash())
 }
 
 // TestAYearWithoutASecondSuccess is the documented switch of B.3.
 func TestAYearWithoutASecondSuccess(t *testing.T) {
-	p := plan{seed: 7, days: max(4, number(t, "DROVER_YEAR_DAYS", 4)/12), things: 300, noSecondSuccess: true}
 	if testing.Short() {
 		t.Skip("a variant of the year; left out by -short")
 	}
+	p := plan{seed: 7, days: max(4, number(t, "DROVER_YEAR_DAYS", 4)/12), things: 300, busy: 100, noSecondSuccess: true}
 	r := live(t, p)
 	t.Logf("%s", r.summary())
 }
 
 // TestTheSameSeedGivesTheSameTrace, and another another.
 func TestTheSameSeedGivesTheSameTrace(t *testing.T) {
-	p := plan{seed: 99, days: 3, things: 200}
+	p := plan{seed: 99, days: 3, things: 200, busy: 100}
 	first, second := live(t, p).hash(), live(t, p).hash()
 	if first != second {
 		t.Errorf("the traces of seed %d differ: %s and %s", p.seed, first, second)
@@ -86,6 +91,7 @@ type run struct {
 	rnd *rand.Rand
 
 	next    time.Time // when the scheduler has something to do
+	early   bool      // it is time, and the scheduler has not done it
 	events  events
 	planned int
 	fleet   map[string]*device
@@ -171,7 +177,7 @@ func (r *run) pass(end time.Time) {
 			return
 		}
 		r.moveTo(at)
-		if at.Equal(r.next) && r.rnd.IntN(2) == 0 {
+		if r.early = at.Equal(r.next); r.early && r.rnd.IntN(2) == 0 {
 			r.settle() // else what happens at this very time comes before the scheduler
 		}
 		for len(r.events) > 0 && !r.events[0].at.After(at) {
@@ -190,6 +196,7 @@ func (r *run) moveTo(at time.Time) {
 // settle has the scheduler do what is due, tells the reference what it has
 // reached, and holds the two against each other where anything has changed.
 func (r *run) settle() {
+	r.early = false
 	now := r.now()
 	told, next, err := r.s.settle(r.ctx)
 	if err != nil {
@@ -275,7 +282,7 @@ func (r *run) daily(at time.Time) {
 func (r *run) notef(format string, args ...any) {
 	line := r.now().Format("01-02 15:04:05.000 ") + fmt.Sprintf(format, args...)
 	fmt.Fprintln(r.to, line)
-	if len(r.last) >= 60 {
+	if len(r.last) >= 30 {
 		r.last = r.last[1:]
 	}
 	r.last = append(r.last, line)
@@ -283,7 +290,7 @@ func (r *run) notef(format string, args ...any) {
 
 func (r *run) failf(format string, args ...any) {
 	r.t.Helper()
-	r.t.Fatalf("seed %d, %s: %s\nbefore that:\n  %s", r.seed, r.now().Format("01-02 15:04:05.000"), fmt.Sprintf(format, args...), strings.Join(r.last, "\n  "))
+	r.t.Fatalf("what came before:\n  %s\nseed %d, %s: %s", strings.Join(r.last, "\n  "), r.seed, r.now().Format("01-02 15:04:05.000"), fmt.Sprintf(format, args...))
 }
 
 func (r *run) hash() string { return hex.EncodeToString(r.trace.Sum(nil))[:16] }
