@@ -311,3 +311,32 @@ func TestAJobOnAThingIsQueuedAndCompletes(t *testing.T) {
 	}
 	f.recount("fw")
 }
+
+func TestSettleDoesWhatIsDueAndTellsWhenTheNextIs(t *testing.T) {
+	f := newFleet(t)
+	settle := func(workExpected bool) time.Time {
+		t.Helper()
+		worked, next, err := f.sched.Settle(t.Context())
+		if err != nil || worked != workExpected {
+			t.Fatalf("it worked: %v, want %v (%v)", worked, workExpected, err)
+		}
+		return next
+	}
+	f.things("a")
+	ten := int64(10)
+	f.timedJob("fw", &ten, "thing/a")
+	settle(true)
+	if err := f.report("a", "fw", job.InProgress); err != nil {
+		t.Fatal(err)
+	}
+	settle(true) // the counters have changed
+	if next := settle(false); !next.Equal(f.dial.Now().Add(10 * time.Minute)) {
+		t.Errorf("next is %s, want ten minutes after %s", next, f.dial.Now())
+	}
+	f.dial.advance(10 * time.Minute)
+	settle(true)
+	f.want(f.executions("fw"), []string{"a#1 TIMED_OUT"})
+	if next := settle(false); !next.IsZero() {
+		t.Errorf("nothing is left, and %s is due", next)
+	}
+}

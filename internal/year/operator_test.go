@@ -323,7 +323,7 @@ func (r *run) changeJob() {
 		in.JobExecutionsRolloutConfig = rolloutShape(*c.Rollout)
 	}
 	_, err := r.s.control.UpdateJob(r.ctx, caller, in)
-	r.same(err, r.w.UpdateJob(j.ID, c, r.now()), "UpdateJob %s %+v", j.ID, c)
+	r.same(err, r.w.UpdateJob(j.ID, c, r.now()), "UpdateJob %s rate=%v abort=%v minutes=%d retries=%v", j.ID, c.Rollout != nil, c.Abort, c.Minutes, c.Retries)
 }
 
 func (r *run) associate() {
