@@ -4,6 +4,7 @@ SHELL         := /bin/bash -o pipefail
 MODULES       := . e2e tools
 FUZZTIME      ?= 30000x
 CRASH_ROUNDS  ?= 20
+YEAR_DAYS     ?= 365
 TESTFLAGS     ?=
 comma         := ,
 empty         :=
@@ -45,6 +46,14 @@ crash: bin/testsum ## kill -9 a server at work CRASH_ROUNDS times (default 20) a
 	@rm -f .cache/crash-report.txt
 	@DROVER_CRASH_ROUNDS=$(CRASH_ROUNDS) bin/testsum -modules .,e2e -- -count=1 -timeout 60m -parallel 4 -run '^Test(Restart|Kill|Crash)' ./...; \
 		status=$$?; cat .cache/crash-report.txt; exit $$status
+
+.PHONY: year
+year: ## YEAR_DAYS (default 365) of a random fleet on the virtual clock against a reference model
+	DROVER_YEAR_DAYS=$(YEAR_DAYS) go test -count=1 -timeout 30m -v -run '^TestAYear' ./internal/year/
+
+.PHONY: planted
+planted: ## a build with a bug in each rule of rollout, abort, timers, retries: a year must find every one
+	DROVER_YEAR_PLANT=1 go test -count=1 -timeout 30m -v -run '^TestAPlantedBugIsFound$$' ./internal/year/
 
 .PHONY: bench
 bench: ## the floors of speed and memory, against mosquitto

@@ -145,6 +145,9 @@ var house = []door{
 		libs: []string{"github.com/HdrHistogram/hdrhistogram-go", "golang.org/x/sys"}, noStd: noSQL,
 	},
 	{room: "internal/crash", rooms: []string{"internal/sim/..."}, noStd: noSQL},
+	// The reference judges the product, so it knows none of it.
+	{room: "internal/year", noStd: noSQL},
+	{room: "internal/year/reference", noStd: noIO, timeless: true},
 	{
 		room: "internal/conversation", rooms: with(rules, "internal/server", "internal/sim/...", "internal/clock", "internal/wire/..."),
 		libs: []string{"golang.org/x/tools/txtar", jsonLib}, noStd: noSQL,
@@ -330,6 +333,7 @@ func TestThePlantedViolationIsFound(t *testing.T) {
 		{"the CLI opens the store", "internal/cli", ours("internal/store"), "may import only"},
 		{"the simulator starts a server", "internal/sim", ours("internal/server"), "may import only"},
 		{"main composes", "cmd/drover", ours("internal/server"), "may import only"},
+		{"the reference asks the rules that it judges", "internal/year/reference", ours("internal/job"), "may import only"},
 		{"a room without a door", "internal/helper", "fmt", "has no door"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
