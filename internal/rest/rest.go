@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -28,6 +29,7 @@ type Config struct {
 	Control    Control
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
+	Extensions []Extension
 	Shadow     Shadow  // nil: device shadows are not here
 
 	// MQTT takes over a connection that was upgraded to WebSocket, of this
@@ -61,12 +63,16 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow), upgrades: upgradePlane()}
+	return &handler{
+		Config: c,
+		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow),
+		upgrades: upgradePlane(), extensions: extensionPlane(c.Extensions),
+	}
 }
 
 type handler struct {
 	Config
-	data, control, messages, upgrades *plane
+	data, control, messages, upgrades, extensions *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
@@ -78,6 +84,9 @@ type exchange struct {
 	in   *plane // whose spelling the answer has
 	op   *operation
 	body []byte
+
+	declared *[sha256.Size]byte // what a body that is streamed must have as its hash
+	answered bool               // a stream has begun its answer
 }
 
 // ServeHTTP answers one request.
@@ -107,7 +116,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(x, err)
 		return
 	}
-	x.reply(reply)
+	if !x.answered {
+		x.reply(reply)
+	}
 }
 
 // serve takes a request through the door, to its operation and back.
@@ -115,15 +126,21 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	if err := h.enter(x); err != nil {
 		return nil, err
 	}
-	if x.op.call == nil {
+	if x.op.call == nil && x.op.stream == nil {
 		return nil, job.Errorf(job.NotImplemented, "%s is an operation of %s that is not implemented yet; nothing was changed.", x.op.Name, x.in.service)
 	}
 	if err := h.authorise(x); err != nil {
 		return nil, err
 	}
+	if x.op.stream != nil {
+		return nil, h.flow(x)
+	}
 	query, err := url.ParseQuery(x.r.URL.RawQuery)
 	if err != nil {
 		return nil, job.Errorf(job.InvalidRequest, "The query string is malformed: %s. Expected name=value pairs, percent-encoded, joined by '&'.", err)
+	}
+	if x.in == h.extensions && h.patient(x.op) {
+		unhurried(x.w)
 	}
 	return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
 }

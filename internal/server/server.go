@@ -270,8 +270,13 @@ func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
 		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, Shadow: s.gateway.Shadow, MQTT: s.attachWebSocket,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
-		Device: s.identity.certificates.Principal, Log: s.log,
+		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(),
 	})
+}
+
+// extensions are what AWS lacks, under /drover/v1/.
+func (s *Server) extensions() []rest.Extension {
+	return []rest.Extension{rest.Import(s.control.Import)}
 }
 
 // observer hears commits: devices are told, the scheduler wakes.
