@@ -30,7 +30,7 @@ type Config struct {
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
 	Extensions []Extension
-	Shadow     Shadow  // nil: device shadows are not here
+	Shadow     Shadow // nil: device shadows are not here
 
 	// MQTT takes over a connection that was upgraded to WebSocket, of this
 	// principal; nil: MQTT over WebSocket is not here.

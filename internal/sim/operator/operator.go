@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,6 +55,8 @@ type Job struct {
 	Timeout  int64 // in-progress minutes; 0 = none
 
 	Continuous bool
+	// More are other members of the request, such as abortConfig.
+	More map[string]any
 }
 
 // JobCounts are what DescribeJob counts, under its status.
@@ -182,6 +185,7 @@ func (c *Client) CreateJob(ctx context.Context, j Job) error {
 	if j.Timeout > 0 {
 		in["timeoutConfig"] = map[string]int64{"inProgressTimeoutInMinutes": j.Timeout}
 	}
+	maps.Copy(in, j.More)
 	if j.Continuous {
 		in["targetSelection"] = "CONTINUOUS"
 	}

@@ -81,7 +81,6 @@ func read(in any, members map[string]jsontext.Value, known []string, get func(lo
 	return wire.Bind(in, get, line)
 }
 
-
 // split gives the members of a JSON object.
 func split(line []byte) (map[string]jsontext.Value, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(line))
