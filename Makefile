@@ -50,6 +50,10 @@ crash: bin/testsum ## kill -9 a server at work CRASH_ROUNDS times (default 20) a
 bench: ## the floors of speed and memory, against mosquitto
 	@if [ -f bench/run ]; then bench/run; else echo "bench: there is no bench/run yet"; fi
 
+.PHONY: million
+million: ## a million things: what jobs and groups on them do to other devices and to memory (a quarter of an hour)
+	bench/run -million
+
 .PHONY: cover
 cover: ## test coverage by function, in cover.out
 	go test -short -coverprofile=cover.out -coverpkg=./internal/... ./...
