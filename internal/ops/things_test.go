@@ -3,12 +3,12 @@ package ops_test
 import (
 	"context"
 	"fmt"
-	"github.com/drover-iot/drover/internal/ops"
 	"maps"
 	"slices"
 	"testing"
 
 	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/wire/iot"
