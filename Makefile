@@ -59,6 +59,10 @@ planted: ## a build with a bug in each rule of rollout, abort, timers, retries: 
 bench: ## the floors of speed and memory, against mosquitto
 	@if [ -f bench/run ]; then bench/run; else echo "bench: there is no bench/run yet"; fi
 
+.PHONY: million
+million: ## a million things: what jobs and groups on them do to other devices and to memory (a quarter of an hour)
+	bench/run -million
+
 .PHONY: cover
 cover: ## test coverage by function, in cover.out
 	go test -short -coverprofile=cover.out -coverpkg=./internal/... ./...

@@ -27,6 +27,10 @@ type GenConfig struct {
 	Run       time.Duration
 	ServerPID int // its CPU time, or memory, is sampled around the measured part
 	OtherPID  int // likewise for the responder; 0 = none
+	// Every is how often each connection asks, when that is not at once after the
+	// answer before. A request that is late because of the answer before counts
+	// from when it was due.
+	Every time.Duration
 	// LazyACK leaves half an answer to the kernel's delayed ACK, as clients do
 	// that give it no thought.
 	LazyACK bool
@@ -54,16 +58,19 @@ const stall = 20 * time.Second
 // conn is one closed loop: a request is under way until both its PUBACK and
 // its answer are there.
 type conn struct {
-	fd      int
-	in      []byte // the head of a packet whose rest has not come
-	out     []byte // four bytes for a PUBACK, then the request
-	script  script
-	payload int // where the payload starts in out
-	sent    time.Duration
-	serial  uint64
-	acked   bool
-	replied bool
-	ackID   uint16 // the answer's packet id, acknowledged with the next request
+	fd       int
+	in       []byte // the head of a packet whose rest has not come
+	out      []byte // four bytes for a PUBACK, then the request
+	script   script
+	payload  int // where the payload starts in out
+	sent     time.Duration
+	serial   uint64
+	acked    bool
+	replied  bool
+	due      time.Duration // of the next request, when requests are paced
+	waiting  bool          // for that
+	answered time.Duration // when the request before was
+	ackID    uint16        // the answer's packet id, acknowledged with the next request
 }
 
 // gen is the generator: one thread that owns every connection.
@@ -80,6 +87,8 @@ type gen struct {
 	total  int64
 	from   time.Duration // start of the measured part
 	load   Load
+	begun  func()      // called when the measured part begins
+	over   func() bool // ends the measured part early
 	hist   *hdrhistogram.Histogram
 }
 
@@ -101,8 +110,11 @@ func generate(arg string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(load)
 }
 
-func run(cfg GenConfig) (Load, error) {
-	g := &gen{cfg: cfg, start: time.Now(), buf: make([]byte, 256<<10), hist: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)}
+func run(cfg GenConfig) (Load, error) { return runUntil(cfg, func() {}, func() bool { return false }) }
+
+// runUntil measures until it is over, for cfg.Run at most.
+func runUntil(cfg GenConfig, begun func(), over func() bool) (Load, error) {
+	g := &gen{begun: begun, over: over, cfg: cfg, start: time.Now(), buf: make([]byte, 256<<10), hist: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)}
 	defer g.close()
 	var err error
 	if g.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -121,7 +133,9 @@ func run(cfg GenConfig) (Load, error) {
 	}
 	g.repeat = true
 	for i := range g.conns {
-		if err := g.request(&g.conns[i]); err != nil {
+		if g.cfg.Every > 0 {
+			g.conns[i].waiting, g.conns[i].due = true, g.now()+time.Duration(i)*g.cfg.Every/time.Duration(len(g.conns))
+		} else if err := g.request(&g.conns[i]); err != nil {
 			return Load{}, err
 		}
 	}
@@ -146,6 +160,7 @@ func (g *gen) measure() (Load, error) {
 	}
 	g.load.Series = make([]int64, int(g.cfg.Run/time.Second)+1)
 	g.from, g.record = g.now(), true
+	g.begun()
 	if err := g.pumpFor(g.cfg.Run); err != nil {
 		return Load{}, err
 	}
@@ -164,7 +179,7 @@ func (g *gen) measure() (Load, error) {
 	if l.Requests == 0 {
 		return Load{}, errors.New("not one request was answered")
 	}
-	l.Series = l.Series[:int(g.cfg.Run/time.Second)] // whole seconds only
+	l.Series = l.Series[:int(min(g.cfg.Run, took)/time.Second)] // whole seconds only
 	l.Seconds = took.Seconds()
 	n := float64(l.Requests)
 	l.PerSecond = n / l.Seconds

@@ -18,18 +18,48 @@ func (g *gen) pumpFor(d time.Duration) error {
 	seen, at := g.total, g.now()
 	for {
 		now := g.now()
-		if now >= until {
+		if now >= until || g.record && g.over() {
 			return nil
+		}
+		next, err := g.pace(now)
+		if err != nil {
+			return err
 		}
 		if g.total != seen {
 			seen, at = g.total, now
 		} else if g.repeat && now-at > stall {
 			return fmt.Errorf("no answer for %s with %d requests under way", stall, len(g.conns))
 		}
-		if err := g.poll(min(until-now, time.Second)); err != nil {
+		if err := g.poll(min(until-now, next, time.Second)); err != nil {
 			return err
 		}
 	}
+}
+
+// pace sends the requests that are due, and tells how long there are none.
+func (g *gen) pace(now time.Duration) (next time.Duration, err error) {
+	next = time.Second
+	if g.cfg.Every == 0 {
+		return next, nil
+	}
+	for i := range g.conns {
+		c := &g.conns[i]
+		if c.waiting && c.due <= now {
+			c.waiting = false
+			late := c.sent > 0 && c.answered > c.due
+			if err := g.request(c); err != nil {
+				return next, err
+			}
+			if late {
+				c.sent = c.due
+			}
+			c.due += g.cfg.Every
+		}
+		if c.waiting {
+			next = min(next, max(c.due-now, 0))
+		}
+	}
+	return next, nil
 }
 
 // pumpUntil handles what arrives until the condition holds.
@@ -87,7 +117,7 @@ func (g *gen) readable(c *conn) error {
 		rest = rest[took:]
 	}
 	c.in = append(c.in[:0], rest...)
-	if c.acked && c.replied {
+	if c.acked && c.replied && !c.waiting {
 		return g.answered(c)
 	}
 	if g.cfg.LazyACK {
@@ -141,6 +171,10 @@ func (g *gen) answered(c *conn) error {
 		if err := g.hist.RecordValue(max(1, (now - c.sent).Microseconds())); err != nil {
 			return err
 		}
+	}
+	if g.repeat && g.cfg.Every > 0 {
+		c.waiting, c.answered = true, g.now()
+		return nil // the answer's PUBACK goes with the next request
 	}
 	if g.repeat {
 		return g.request(c)

@@ -33,6 +33,8 @@ type Results struct {
 	Sustained *Sustained        `json:",omitempty"`
 	Memory    *Memory           `json:",omitempty"`
 	Expansion []Expansion       `json:",omitempty"`
+	Import    *Import           `json:",omitempty"`
+	Million   *Million          `json:",omitempty"`
 	Floors    []Floor
 }
 
@@ -63,6 +65,29 @@ type Expansion struct {
 	Things     int
 	Seconds    float64
 	Idle, Peak int64
+}
+
+// Import is how long it took to seed a fleet.
+type Import struct {
+	Things  int64
+	Seconds float64
+}
+
+// Million is what a large fleet does to other devices and to the server's memory.
+type Million struct {
+	Things, Moving int
+	Idle           int64
+	Phases         []Phase // the first is before, the last after
+}
+
+// Phase is one thing that is done to the fleet, and the reports of the other
+// devices meanwhile.
+type Phase struct {
+	Name     string
+	Seconds  float64
+	Answered float64 // milliseconds that the operator waited
+	Peak     int64
+	Load     Load
 }
 
 // Floor is one demand on the figures.
@@ -138,7 +163,35 @@ func (r *Results) floors() []Floor {
 			atMost(fmt.Sprintf("a job on %d things: all queued", e[1].Things), e[1].Seconds, 20, "s"),
 			atMost(fmt.Sprintf("its peak memory over idle, above that of %d things", e[0].Things), over(e[1])-over(e[0]), 32, "MiB"))
 	}
-	return f
+	return append(f, r.Million.floors()...)
+}
+
+// floors judge the phases against the first.
+func (m *Million) floors() (f []Floor) {
+	if m == nil || len(m.Phases) == 0 {
+		return nil
+	}
+	var peak int64
+	for _, p := range m.Phases {
+		peak = max(peak, p.Peak)
+		if p.Answered > 0 {
+			f = append(f, atMost(fmt.Sprintf("%d things %s: the operator is answered", m.Things, p.Name), p.Answered, 200, "ms"))
+		}
+		if p.Name != before && p.Name != after {
+			f = append(f, atMost(fmt.Sprintf("%d things %s: p99 of other devices / before", m.Things, p.Name), p.Load.P99/m.Phases[0].Load.P99, 3, "x"))
+		}
+	}
+	return append(f, atMost(fmt.Sprintf("%d things: peak memory over idle", m.Things), float64(peak-m.Idle)/(1<<20), 256, "MiB"))
+}
+
+func (m *Million) print(w io.Writer) {
+	if m == nil {
+		return
+	}
+	fmt.Fprintf(w, "\n%d things (%.1f MiB at rest)\ts\tanswer ms\tpeak over rest MiB\tothers p50 ms\tp99\tmax\tserver cores\n", m.Things, float64(m.Idle)/(1<<20))
+	for _, p := range m.Phases {
+		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.1f\t%.2f\n", p.Name, p.Seconds, p.Answered, float64(p.Peak-m.Idle)/(1<<20), p.Load.P50, p.Load.P99, p.Load.Max, p.Load.ServerCore)
+	}
 }
 
 func (r *Results) missed() []string {
@@ -187,6 +240,10 @@ func (r *Results) print(out io.Writer) {
 		fmt.Fprintf(w, "a job on %d things: queued in %.2f s, %.1f MiB idle, peak %.1f MiB over it\n",
 			e.Things, e.Seconds, float64(e.Idle)/(1<<20), float64(e.Peak-e.Idle)/(1<<20))
 	}
+	if i := r.Import; i != nil {
+		fmt.Fprintf(w, "\nimport of %d things: %.1f s, %.0f/s\n", i.Things, i.Seconds, float64(i.Things)/i.Seconds)
+	}
+	r.Million.print(w)
 	r.printFloors(w)
 }
 

@@ -29,6 +29,10 @@ type Size struct {
 	Strace     time.Duration // how long the syncs are counted
 	Settle     time.Duration // idle time before a memory figure is taken
 	ExpandTime time.Duration // the bound on the wait for a job's executions
+
+	Fleet, Moving int           // things of the million step, and those that join and leave
+	CrowdBefore   time.Duration // of reports before anything is done to the fleet
+	CrowdTime     time.Duration // the bound on what is done to it
 }
 
 // The sizes of `bench` and `bench -short`.
@@ -37,11 +41,13 @@ var (
 		Runs: 5, Conns: 500, Warm: 1500 * time.Millisecond, Run: 5 * time.Second, Sustained: time.Minute,
 		Crowd: 7500, Quiet: 30 * time.Second, Few: 10_000, Many: 100_000,
 		Strace: 2 * time.Second, Settle: 5 * time.Second, ExpandTime: 2 * time.Minute,
+		Fleet: 1_000_000, Moving: 10_000, CrowdBefore: 20 * time.Second, CrowdTime: 20 * time.Minute,
 	}
 	brief = Size{
 		Short: true, Runs: 1, Conns: 500, Warm: time.Second, Run: 3 * time.Second, Sustained: 10 * time.Second,
 		Crowd: 1000, Quiet: 3 * time.Second, Few: 500, Many: 5000,
 		Strace: time.Second, Settle: time.Second, ExpandTime: time.Minute,
+		Fleet: 20_000, Moving: 500, CrowdBefore: 3 * time.Second, CrowdTime: 2 * time.Minute,
 	}
 )
 
@@ -67,7 +73,11 @@ var steps = []struct {
 	{"sustained", (*suite).sustained},
 	{"memory", (*suite).memory},
 	{"expansion", (*suite).expansion},
+	{millionStep, (*suite).million},
 }
+
+// millionStep runs by itself in full: it takes as long as all others together.
+const millionStep = "million"
 
 func stepNames() []string {
 	var names []string
@@ -79,10 +89,10 @@ func stepNames() []string {
 
 // runSuite runs the steps and gives what was measured, also when one failed.
 func runSuite(ctx context.Context, size Size, binary, profile, only string) (*Results, error) {
-	wanted := stepNames()
+	wanted := slices.DeleteFunc(stepNames(), func(name string) bool { return name == millionStep && !size.Short })
 	if only != "" {
 		for _, name := range strings.Split(only, ",") {
-			if !slices.Contains(wanted, name) {
+			if !slices.Contains(stepNames(), name) {
 				return nil, fmt.Errorf("no step is named %q; there are %s", name, strings.Join(wanted, ", "))
 			}
 		}
@@ -101,11 +111,12 @@ func runSuite(ctx context.Context, size Size, binary, profile, only string) (*Re
 	}
 	defer os.RemoveAll(dir)
 	s := &suite{Size: size, self: self, drover: binary, profile: profile, dir: dir}
-	mosquitto, version, err := findMosquitto()
-	if err != nil {
-		return nil, err
+	version := "not needed"
+	if !slices.Equal(wanted, []string{millionStep}) {
+		if s.mosquitto, version, err = findMosquitto(); err != nil {
+			return nil, err
+		}
 	}
-	s.mosquitto = mosquitto
 	if s.drover == "" {
 		say("building drover")
 		if s.drover, err = buildDrover(ctx, dir); err != nil {

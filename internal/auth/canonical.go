@@ -74,7 +74,11 @@ func (s *signature) build(r Request, host, path, query string) (string, error) {
 	b.WriteByte('\n')
 	b.WriteString(strings.Join(s.signedHeaders, ";"))
 	b.WriteByte('\n')
-	b.WriteString(hex.EncodeToString(r.Payload[:]))
+	if r.unsigned {
+		b.WriteString(unsignedPayload)
+	} else {
+		b.WriteString(hex.EncodeToString(r.Payload[:]))
+	}
 	return b.String(), nil
 }
 

@@ -50,12 +50,37 @@ type Request struct {
 	Host    string // net/http takes it out of the header
 	Header  http.Header
 	Payload [sha256.Size]byte // SHA-256 of the body
+
+	unsigned bool // the body is a stream whose hash the signature leaves out
 }
 
 // NewRequest takes what a signature covers from r and its body, which the
 // caller has read, within its bound.
 func NewRequest(r *http.Request, body []byte) Request {
 	return Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header, Payload: sha256.Sum256(body)}
+}
+
+// unsignedPayload is what x-amz-content-sha256 says of a body that is not signed.
+const unsignedPayload = "UNSIGNED-PAYLOAD"
+
+// NewStreamed is NewRequest for an operation whose body is used while it arrives:
+// x-amz-content-sha256 must say its hash, which the caller holds against Payload at
+// the end, or UNSIGNED-PAYLOAD, as S3 takes it: then declared is false, and only
+// TLS stands for the body. Errors: InvalidSignature.
+func NewStreamed(r *http.Request) (signed Request, declared bool, err error) {
+	signed = Request{Method: r.Method, Target: r.RequestURI, Host: r.Host, Header: r.Header}
+	values := r.Header.Values("X-Amz-Content-Sha256")
+	if len(values) == 1 && values[0] == unsignedPayload {
+		signed.unsigned = true
+		return signed, false, nil
+	}
+	if len(values) == 1 && strings.ToLower(values[0]) == values[0] {
+		if sum, err := hex.DecodeString(values[0]); err == nil && len(sum) == sha256.Size {
+			signed.Payload = [sha256.Size]byte(sum)
+			return signed, true, nil
+		}
+	}
+	return signed, false, job.Errorf(job.InvalidSignature, "The body of this operation is a stream: sign x-amz-content-sha256 with its SHA-256 in lower-case hexadecimal digits, or with %s.", unsignedPayload)
 }
 
 // Credential is the credential scope of a signed request, as the caller wrote
@@ -302,10 +327,11 @@ func (s *signature) current(now time.Time, skew time.Duration) error {
 
 // checkPayload holds x-amz-content-sha256, if it was sent, against the body.
 // So the hash that was signed is always that of the body; UNSIGNED-PAYLOAD and
-// the streaming forms, which leave the body unsigned, are not taken (F.2).
+// the streaming forms, which leave the body unsigned, are not taken (F.2), but for
+// the one operation whose body is a stream (NewStreamed).
 func (s *signature) checkPayload(r Request) error {
 	values := r.Header.Values("X-Amz-Content-Sha256")
-	if len(values) == 0 || len(values) == 1 && values[0] == hex.EncodeToString(r.Payload[:]) {
+	if r.unsigned || len(values) == 0 || len(values) == 1 && values[0] == hex.EncodeToString(r.Payload[:]) {
 		return nil
 	}
 	return job.Errorf(job.InvalidSignature, "x-amz-content-sha256 must be the SHA-256 of the body that was sent, in lower-case hexadecimal digits; unsigned payloads are not accepted.")

@@ -30,7 +30,7 @@ type phase struct {
 // phases are all but the timers', which come when they are due.
 var phases = []*phase{
 	startPhase, firstStartPhase, registryPhase, jobsPhase, rolloutPhase, workPhase, cancelPhase, deletePhase,
-	executionsPhase, sessionsPhase, retainedPhase, willsPhase, checkpointPhase,
+	executionsPhase, retryPhase, abortPhase, growthPhase, continuousPhase, sessionsPhase, retainedPhase, willsPhase, checkpointPhase,
 }
 
 // config is a run of the harness.
@@ -222,6 +222,7 @@ type world struct {
 	wide       []string // things that nobody connects as
 	timed      timed
 	unattached string // a certificate that no thing has
+	campaigns  []*campaign
 	mail
 }
 
@@ -276,6 +277,9 @@ func (r *round) verify() error {
 		return err
 	}
 	if err := r.verifyJobs(all); err != nil {
+		return err
+	}
+	if err := r.verifyCampaigns(); err != nil {
 		return err
 	}
 	if err := r.verifyTimers(); err != nil {

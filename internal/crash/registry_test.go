@@ -159,5 +159,34 @@ func (r *round) certificates(rnd *rand.Rand) {
 		if r.unattached = ""; o != accepted {
 			return
 		}
+		if !r.statuses(rnd, arn) {
+			return
+		}
+		if rnd.IntN(2) == 0 {
+			o = r.set(g, value{}, "DetachThingPrincipal", func(ctx context.Context) error { return r.api.Detach(ctx, thing, arn) })
+		}
+		if o != accepted {
+			return
+		}
 	}
+}
+
+// statuses changes the status of a certificate a few times; its version says how
+// often.
+func (r *round) statuses(rnd *rand.Rand, arn string) (answered bool) {
+	g := r.register("status of "+arn, func(ctx context.Context) (value, error) {
+		status, version, err := r.world.api.Certificate(ctx, arn)
+		return value{status, version}, err
+	})
+	if (g.is == value{}) { // as it was made
+		g.is = value{"ACTIVE", 1}
+	}
+	for range rnd.IntN(3) {
+		next := map[string]string{"ACTIVE": "INACTIVE", "INACTIVE": "ACTIVE"}[g.is.text]
+		o := r.set(g, value{next, g.is.version + 1}, "UpdateCertificate", func(ctx context.Context) error { return r.api.SetCertificate(ctx, arn, next) })
+		if o != accepted {
+			return false
+		}
+	}
+	return true
 }

@@ -130,32 +130,41 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 	if len(attached) > 0 {
 		return false, job.Errorf(job.InvalidRequest, "Cannot delete thing %s: it is still attached to one or more principals, detach them first", t.Name)
 	}
-	more, err := c.removePending(tx, by, t)
-	if err != nil || more {
-		return false, err
+	// Together with the thing, if they are not too many: a crash leaves both or none.
+	for room := removals; room > 0; {
+		n, err := c.removePending(tx, by, t, room)
+		if err != nil {
+			return false, err
+		}
+		if n == 0 {
+			return true, tx.DeleteThing(t.Key)
+		}
+		room -= n
 	}
-	return true, tx.DeleteThing(t.Key)
+	return false, nil
 }
 
 // removePending makes the first stored pending executions of a thing, of one
 // namespace, REMOVED, or what a job's flag or the clock have made of them
-// already. It is one change of the queue, so devices are told once.
-func (c *Control) removePending(tx store.Tx, by Caller, t registry.Thing) (more bool, err error) {
+// already, and says how many. It is one change of the queue, so devices are told
+// once.
+func (c *Control) removePending(tx store.Tx, by Caller, t registry.Thing, atMost int) (n int, err error) {
 	namespace, some, err := tx.PendingNamespace(t.Key)
 	if err != nil || !some {
-		return false, err
+		return 0, err
 	}
 	name := t.Name
 	snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespace})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	now := c.Now()
 	all := job.Outcome{Queue: snap.Queue}
-	for _, e := range snap.Queue.Pending[:min(removals, len(snap.Queue.Pending))] {
+	first := snap.Queue.Pending[:min(atMost, len(snap.Queue.Pending))]
+	for _, e := range first {
 		named, err := tx.Snapshot(store.Keys{Thing: name, Job: e.JobID, Number: e.Number})
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		q := named.Queue
 		q.Pending = all.Queue.Pending
@@ -163,11 +172,11 @@ func (c *Control) removePending(tx store.Tx, by Caller, t registry.Thing) (more 
 		if e.Job.Status == job.JobDeletionInProgress {
 			out = q.Drop(now)
 		} else if out, err = q.Apply(e.Ref(), job.Change{Kind: job.Remove, Actor: by.Principal}, now); len(out.Moves) == 0 {
-			return false, err
+			return 0, err
 		}
 		all = all.Then(out)
 	}
-	return true, tx.Write(c.changes(name, all, now))
+	return len(first), tx.Write(c.changes(name, all, now))
 }
 
 // ListThings lists things by name. Errors: InvalidRequest.

@@ -1,12 +1,14 @@
 package ops_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"testing"
 
 	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/wire/iot"
@@ -281,5 +283,40 @@ func TestAPageTokenBelongsToTheListThatGaveIt(t *testing.T) {
 	list := ok[*iot.ListJobExecutionsForJobOutput](t)(p.ListJobExecutionsForJob(ctx, operator, &iot.ListJobExecutionsForJobInput{JobID: "fw", MaxResults: one}))
 	if next := ok[*iot.ListJobExecutionsForJobOutput](t)(p.ListJobExecutionsForJob(ctx, operator, &iot.ListJobExecutionsForJobInput{JobID: "fw", NextToken: list.NextToken})); len(next.ExecutionSummaries) != 1 {
 		t.Errorf("maxResults may change between pages: got %d, want 1", len(next.ExecutionSummaries))
+	}
+}
+
+// counting counts the transactions of the control plane.
+type counting struct {
+	store.Store
+	updates int
+}
+
+func (c *counting) Update(ctx context.Context, fn func(store.Tx) error) error {
+	c.updates++
+	return c.Store.Update(ctx, fn)
+}
+
+// A crash between two commits would leave a thing that lives, and has lost what it
+// had to do.
+func TestDeletingAThingIsOneTransactionWithWhatItStillHadToDo(t *testing.T) {
+	counted := new(counting)
+	p := newPlane(t, func(c *ops.Config) { counted.Store, c.Store = c.Store, counted })
+	p.things("pump")
+	for i := range 30 {
+		id := job.ID(fmt.Sprintf("job-%03d", i))
+		p.job(id, "thing/pump")
+		p.queue(id, "pump")
+	}
+	counted.updates = 0
+	ok[*iot.DeleteThingOutput](t)(p.DeleteThing(ctx, operator, &iot.DeleteThingInput{ThingName: "pump"}))
+	if counted.updates != 1 {
+		t.Errorf("it took %d transactions", counted.updates)
+	}
+	for i := range 30 {
+		j := ok[*iot.DescribeJobOutput](t)(p.DescribeJob(ctx, operator, &iot.DescribeJobInput{JobID: job.ID(fmt.Sprintf("job-%03d", i))})).Job.JobProcessDetails
+		if j.NumberOfRemovedThings != 1 || j.NumberOfQueuedThings != 0 {
+			t.Fatalf("job %d: %+v", i, j)
+		}
 	}
 }

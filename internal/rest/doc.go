@@ -9,6 +9,8 @@
 //	table.go    the operations that are here, and the interfaces that ops satisfies
 //	extension.go  what AWS does not have, under /drover/v1/
 //	fault.go    requests that are disturbed on purpose, in dev
+//	stream.go   bodies and replies that are used while they arrive
+//	import.go   POST /drover/v1/import
 //	reply.go    replies and errors; nothing else writes to a client
 //
 // It holds no rule of the domain, and nothing it answers is in text or HTML.

@@ -51,8 +51,12 @@ func (h *handler) deviceSide(x *exchange) *plane {
 func (h *handler) enterAnonymous(x *exchange) error {
 	if in := h.deviceSide(x); in.match(x.r) != nil {
 		x.in = in
-	} else if h.extensions.match(x.r) != nil {
+	} else if op := h.extensions.match(x.r); op != nil {
 		x.in = h.extensions
+		if op.stream != nil {
+			x.op = op
+			return nil
+		}
 	}
 	if err := x.readBody(); err != nil {
 		return err
@@ -68,6 +72,9 @@ func (h *handler) enterSigned(x *exchange, scope auth.Credential) (err error) {
 		x.in = h.messages
 	case scope.Service == iot.Service && h.extensions.match(x.r) != nil:
 		x.in = h.extensions
+		if op := h.extensions.match(x.r); op.stream != nil {
+			return h.enterStream(x, op, scope)
+		}
 	case scope.Service == iot.Service:
 	default:
 		return job.Errorf(job.InvalidSignature, "Credential should be scoped to service %s or %s, not to '%s'.", iot.Service, jobsdata.Service, scope.Service)
@@ -81,6 +88,24 @@ func (h *handler) enterSigned(x *exchange, scope auth.Credential) (err error) {
 		return err
 	}
 	return h.route(x, "the request is signed for service "+scope.Service)
+}
+
+// enterStream lets a request in whose body is used while it arrives.
+func (h *handler) enterStream(x *exchange, op *operation, scope auth.Credential) error {
+	x.op = op
+	if h.AnyKey {
+		x.who = auth.Principal{Kind: auth.ByAccessKey, ID: scope.AccessKeyID}
+		return nil
+	}
+	signed, declared, err := auth.NewStreamed(x.r)
+	if err != nil {
+		return err
+	}
+	if declared {
+		x.declared = &signed.Payload
+	}
+	x.who, err = h.Verifier.Verify(signed, h.Now(), x.in.service)
+	return err
 }
 
 // route finds the operation. because says why this plane was taken, for a caller who

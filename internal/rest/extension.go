@@ -17,6 +17,9 @@ type Extension struct {
 	// Patient says that the operation may take longer than an HTTP server lets an
 	// answer take: it ends when the client leaves.
 	Patient bool
+	// Stream is in place of Call where the body and the reply may be longer than
+	// one wants to hold.
+	Stream Stream
 }
 
 // Call is an operation from the parts of its request to the body of its reply.
@@ -27,11 +30,18 @@ func extensionPlane(all []Extension) *plane {
 	c := calls{}
 	var known []wire.Operation
 	for _, e := range all {
-		c[e.Name] = e.Call
+		if e.Stream == nil {
+			c[e.Name] = e.Call
+		}
 		known = append(known, e.Operation)
 	}
 	p := newPlane(iot.Service, "drover:", known, c)
 	p.refusal = controlRefusal
+	for _, e := range all {
+		if e.Stream != nil {
+			p.stream(e)
+		}
+	}
 	return p
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -83,6 +84,9 @@ type exchange struct {
 	in   *plane // whose spelling the answer has
 	op   *operation
 	body []byte
+
+	declared *[sha256.Size]byte // what a body that is streamed must have as its hash
+	answered bool               // a stream has begun its answer
 }
 
 // ServeHTTP answers one request.
@@ -112,7 +116,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(x, err)
 		return
 	}
-	x.reply(reply)
+	if !x.answered {
+		x.reply(reply)
+	}
 }
 
 // serve takes a request through the door, to its operation and back.
@@ -120,11 +126,14 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	if err := h.enter(x); err != nil {
 		return nil, err
 	}
-	if x.op.call == nil {
+	if x.op.call == nil && x.op.stream == nil {
 		return nil, x.op.NotHere()
 	}
 	if err := h.authorise(x); err != nil {
 		return nil, err
+	}
+	if x.op.stream != nil {
+		return nil, h.flow(x)
 	}
 	query, err := url.ParseQuery(x.r.URL.RawQuery)
 	if err != nil {

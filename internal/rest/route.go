@@ -28,6 +28,7 @@ type operation struct {
 	wire.Operation
 	action auth.Action
 	call   call
+	stream Stream // in place of call
 }
 
 // newPlane makes routes of every operation of a service. It panics on a call for an

@@ -290,6 +290,7 @@ func (s *Server) api() http.Handler {
 	})
 }
 
+// extensions are what AWS lacks, under /drover/v1/.
 // observer hears commits: devices are told, the scheduler wakes.
 type observer struct{ s *Server }
 

@@ -29,7 +29,7 @@ func (s *Server) extensions() []rest.Extension {
 	if s.time != nil {
 		c.Clock = s.time
 	}
-	return devapi.Extensions(c)
+	return append(devapi.Extensions(c), rest.Import(s.control.Import))
 }
 
 // Faults are the rules that disturb devices, nil on serve.

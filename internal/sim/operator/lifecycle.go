@@ -166,3 +166,53 @@ func (c *Client) pages(ctx context.Context, path string, take func(*page)) error
 		token = "&nextToken=" + url.QueryEscape(p.NextToken)
 	}
 }
+
+// UpdateJob gives a job another description.
+func (c *Client) UpdateJob(ctx context.Context, id, description string) error {
+	return c.call(ctx, http.MethodPatch, "/jobs/"+url.PathEscape(id), map[string]string{"description": description}, nil)
+}
+
+// Associate adds targets to a CONTINUOUS job.
+func (c *Client) Associate(ctx context.Context, id string, targets ...string) error {
+	return c.call(ctx, http.MethodPost, "/jobs/"+url.PathEscape(id)+"/targets", map[string][]string{"targets": targets}, nil)
+}
+
+// Described is what DescribeJob says of a job beside its counters.
+type Described struct {
+	Description string
+	Targets     []string
+	ReasonCode  string
+}
+
+// Describe gives a job's description, targets and reason of its cancellation.
+func (c *Client) Describe(ctx context.Context, id string) (Described, error) {
+	var out struct{ Job Described }
+	err := c.call(ctx, http.MethodGet, "/jobs/"+url.PathEscape(id), nil, &out)
+	return out.Job, err
+}
+
+// SetCertificate gives a certificate another status.
+func (c *Client) SetCertificate(ctx context.Context, arn, status string) error {
+	return c.call(ctx, http.MethodPut, "/certificates/"+certificateID(arn)+"?newStatus="+status, nil, nil)
+}
+
+// Certificate gives a certificate's status, and its version, which grows with
+// each change of the status.
+func (c *Client) Certificate(ctx context.Context, arn string) (status string, version int64, err error) {
+	var out struct {
+		Certificate struct {
+			Status  string `json:"status"`
+			Version int64  `json:"customerVersion"`
+		} `json:"certificateDescription"`
+	}
+	err = c.call(ctx, http.MethodGet, "/certificates/"+certificateID(arn), nil, &out)
+	return out.Certificate.Status, out.Certificate.Version, err
+}
+
+func certificateID(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// Detach takes a certificate from a thing.
+func (c *Client) Detach(ctx context.Context, thing, certificate string) error {
+	header := http.Header{"X-Amzn-Principal": {certificate}}
+	return c.request(ctx, http.MethodDelete, "/things/"+url.PathEscape(thing)+"/principals", header, nil, nil)
+}

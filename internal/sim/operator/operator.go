@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,6 +53,10 @@ type Job struct {
 	Targets  []string // ARNs
 	Document string
 	Timeout  int64 // in-progress minutes; 0 = none
+
+	Continuous bool
+	// More are other members of the request, such as abortConfig.
+	More map[string]any
 }
 
 // JobCounts are what DescribeJob counts, under its status.
@@ -169,11 +174,20 @@ func inParallel(ctx context.Context, n int, do func(context.Context, int) error)
 	return context.Cause(ctx)
 }
 
+// RemoveAll takes name(0) to name(n-1) out of a group, many requests at a time.
+func (c *Client) RemoveAll(ctx context.Context, group string, n int, name func(int) string) error {
+	return inParallel(ctx, n, func(ctx context.Context, i int) error { return c.RemoveFromGroup(ctx, group, name(i)) })
+}
+
 // CreateJob creates a job.
 func (c *Client) CreateJob(ctx context.Context, j Job) error {
 	in := map[string]any{"targets": j.Targets, "document": j.Document}
 	if j.Timeout > 0 {
 		in["timeoutConfig"] = map[string]int64{"inProgressTimeoutInMinutes": j.Timeout}
+	}
+	maps.Copy(in, j.More)
+	if j.Continuous {
+		in["targetSelection"] = "CONTINUOUS"
 	}
 	return c.call(ctx, http.MethodPut, "/jobs/"+url.PathEscape(j.ID), in, nil)
 }
@@ -266,11 +280,8 @@ func (c *Client) request(ctx context.Context, method, path string, header http.H
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	now := time.Now().UTC()
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/"+now.Format("20060102")+
-		"/us-east-1/iot/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
+	authorize(req, time.Now())
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
@@ -290,4 +301,12 @@ func (c *Client) request(ctx context.Context, method, path string, header http.H
 		return fmt.Errorf("%s %s: %w in the answer %s", method, path, err, b)
 	}
 	return nil
+}
+
+// authorize signs a request as far as `drover dev` looks.
+func authorize(req *http.Request, now time.Time) {
+	now = now.UTC()
+	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/"+now.Format("20060102")+
+		"/us-east-1/iot/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
 }

@@ -110,7 +110,7 @@ func TestEveryQueryOfTheContractUsesAnIndex(t *testing.T) {
 			}
 			queries++
 			var plan []string
-			if err := v.(*tx).c.query("EXPLAIN QUERY PLAN "+text, nil, func(r *row) error {
+			if err := v.(*tx).c.query("EXPLAIN QUERY PLAN "+text, make([]any, parameters(v.(*tx).c, text)), func(r *row) error {
 				plan = append(plan, r.text(3))
 				return nil
 			}); err != nil {
@@ -144,14 +144,25 @@ func allowed(by map[string]string, text string) bool {
 	return false
 }
 
+func parameters(c *conn, text string) int {
+	s, err := c.prepare(text)
+	if err != nil {
+		return 0 // the query says so
+	}
+	return s.BindParamCount()
+}
+
 // steps is how many instructions of SQLite's machine a connection's statements
 // have run since it was last asked.
-func steps(c *conn) (sum int) {
+func steps(c *conn) int { return counted(c, lib.SQLITE_STMTSTATUS_VM_STEP) }
+
+// counted sums up a counter of a connection's statements since it was last asked.
+func counted(c *conn, counter int32) (sum int) {
 	stmts := reflect.ValueOf(c.c).Elem().FieldByName("stmts")
 	for _, key := range stmts.MapKeys() {
 		stmt := stmts.MapIndex(key).Elem()
 		tls := (*libc.TLS)(stmt.FieldByName("conn").Elem().FieldByName("tls").UnsafePointer())
-		sum += int(lib.Xsqlite3_stmt_status(tls, uintptr(stmt.FieldByName("stmt").Uint()), lib.SQLITE_STMTSTATUS_VM_STEP, 1))
+		sum += int(lib.Xsqlite3_stmt_status(tls, uintptr(stmt.FieldByName("stmt").Uint()), counter, 1))
 	}
 	return sum
 }
@@ -224,5 +235,52 @@ func TestASnapshotExaminesNoMoreRowsForALongPastOrAnotherNamespace(t *testing.T)
 		if fresh == 0 || old > fresh+5 { // another place in the tree, not another row
 			t.Errorf("%+v: %d instructions with 10,000 ended executions and some pending in another namespace, %d with 10", k, old, fresh)
 		}
+	}
+}
+
+// What is bound to a LIMIT or compared in a join makes SQLite compile a statement
+// again, if it may look at the values; a walk over a fleet must not pay for that at
+// every thing.
+func TestAStatementIsCompiledOnceForAWholeWalk(t *testing.T) {
+	s, err := Open(t.TempDir(), store.Config{Visible: 10, Now: time.Now}, Options{Volatile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // the test is over
+	const things = 50
+	err = s.Update(t.Context(), func(v store.Tx) error {
+		g := registry.NewGroup("u", "line", "", nil, time.Now())
+		if err := v.PutGroup(&g); err != nil {
+			return err
+		}
+		for i := range things {
+			thing := registry.NewThing(fmt.Sprint(i), registry.Name(fmt.Sprintf("t%02d", i)), nil, time.Now())
+			if err := v.PutThing(&thing); err != nil {
+				return err
+			}
+			if err := v.Join(g.Key, thing.Key); err != nil {
+				return err
+			}
+			if _, _, err := v.GroupsOfThing(thing.Key, store.Page{Limit: 10}); err != nil {
+				return err
+			}
+			if _, err := v.Members(g.Key, int64(i), thing.Key, 64); err != nil {
+				return err
+			}
+			if _, err := v.Newest(1, thing.Key); err != nil {
+				return err
+			}
+			if _, err := v.Snapshot(store.Keys{Thing: thing.Name, Queue: store.WholeQueue}); err != nil {
+				return err
+			}
+		}
+		c := v.(*tx).c
+		if n := counted(c, lib.SQLITE_STMTSTATUS_REPREPARE); n > 2*len(c.stmts) {
+			t.Errorf("%d statements were compiled again %d times for %d things", len(c.stmts), n, things)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
