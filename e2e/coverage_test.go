@@ -129,7 +129,9 @@ func options(line []string) map[string][]string {
 	found, last := map[string][]string{}, ""
 	for _, word := range line {
 		if name, ok := strings.CutPrefix(word, "--"); ok {
-			found[name], last = found[name], name
+			if last = name; found[name] == nil {
+				found[name] = []string{} // an option without a value is there too
+			}
 		} else if last != "" {
 			found[last] = append(found[last], word)
 		}

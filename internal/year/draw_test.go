@@ -228,4 +228,6 @@ func createShape(c reference.Config) *iot.CreateJobInput {
 }
 
 // hour draws a time of the day.
-func (r *run) hour() time.Duration { return time.Duration(r.rnd.Int64N(int64(24*time.Hour - time.Minute))) }
+func (r *run) hour() time.Duration {
+	return time.Duration(r.rnd.Int64N(int64(24*time.Hour - time.Minute)))
+}

@@ -152,7 +152,9 @@ func (w *World) DeleteExecution(id, thing string, number int64, force bool) Code
 }
 
 // Attempt is one of the living thing with this name; nil: there is none.
-func (w *World) Attempt(id, thing string, number int64) *Attempt { return w.numbered(id, thing, number) }
+func (w *World) Attempt(id, thing string, number int64) *Attempt {
+	return w.numbered(id, thing, number)
+}
 
 func (w *World) numbered(id, thing string, number int64) *Attempt {
 	j, t := w.jobs[id], w.things[thing]
