@@ -108,7 +108,7 @@ func (a *Attempt) mayRetry() bool {
 	return false
 }
 
-// CancelExecution: A.3 CancelJobExecution.
+// CancelExecution is A.3, CancelJobExecution.
 func (w *World) CancelExecution(id, thing string, force bool, expected *int64, details map[string]string, now time.Time) Code {
 	a := w.Newest(id, thing)
 	switch {
@@ -127,7 +127,7 @@ func (w *World) CancelExecution(id, thing string, force bool, expected *int64, d
 	return ""
 }
 
-// DeleteExecution: A.3 DeleteJobExecution.
+// DeleteExecution is A.3, DeleteJobExecution.
 func (w *World) DeleteExecution(id, thing string, number int64, force bool) Code {
 	a := w.numbered(id, thing, number)
 	switch {

@@ -63,7 +63,7 @@ type target struct {
 	thing *Thing
 }
 
-// CreateJob: A.3.
+// CreateJob is A.3.
 func (w *World) CreateJob(c Config, now time.Time) Code {
 	if w.jobs[c.ID] != nil {
 		return AlreadyExists
@@ -124,7 +124,7 @@ func (t target) things() []*Thing {
 	return []*Thing{t.thing}
 }
 
-// CancelJob: A.3, B.7.
+// CancelJob is A.3, B.7.
 func (w *World) CancelJob(id string, force bool, reason, comment string, now time.Time) Code {
 	j := w.jobs[id]
 	switch {
@@ -158,7 +158,7 @@ func (w *World) cancel(j *Job, force bool, reason, comment string, now time.Time
 	w.dirty[j] = true
 }
 
-// DeleteJob: A.3. What is deleted is gone for devices at once, and its id is free
+// DeleteJob is A.3. What is deleted is gone for devices at once, and its id is free
 // when the product has Finished.
 func (w *World) DeleteJob(id string, force bool, now time.Time) Code {
 	j := w.jobs[id]
@@ -188,7 +188,7 @@ type Change struct {
 	Retries []Retries
 }
 
-// UpdateJob: A.3.
+// UpdateJob is A.3.
 func (w *World) UpdateJob(id string, c Change, now time.Time) Code {
 	j := w.jobs[id]
 	switch {
