@@ -11,7 +11,8 @@ var chapters = []struct {
 		{run: "iot describe-endpoint --endpoint-type iot:Data-ATS", want: `{"endpointAddress":"$host"}`},
 		{run: "iot describe-endpoint --endpoint-type iot:Data", want: `{"endpointAddress":"$host"}`},
 		{run: "iot describe-endpoint --endpoint-type iot:Jobs", want: `{"endpointAddress":"$host"}`},
-		{run: "iot describe-endpoint --endpoint-type iot:CredentialProvider", error: "NotImplementedException"},
+		{run: "iot describe-endpoint --endpoint-type iot:CredentialProvider", want: `{"endpointAddress":"$host"}`},
+		{run: "iot describe-endpoint --endpoint-type iot:DeviceAdvisor", error: "NotImplementedException"},
 		{run: "iot describe-endpoint --endpoint-type iot:Nonsense", error: "InvalidRequestException"},
 	}},
 

@@ -6,12 +6,18 @@ import (
 	"testing"
 )
 
-// TestBoto3 runs testdata/boto3_story.py; each of its checks is a subtest.
-func TestBoto3(t *testing.T) {
+func TestBoto3(t *testing.T) { boto3(t, "testdata/boto3_story.py") }
+
+func TestBoto3Identity(t *testing.T) {
+	boto3(t, "testdata/boto3_identity.py", "IDENTITY_FILES="+newPapers(t).dir)
+}
+
+// boto3 runs a script; each of its checks is a subtest.
+func boto3(t *testing.T, script string, env ...string) {
 	python := need(t, "python")
 	onBoth(t, func(t *testing.T, s *server) {
-		cmd := exec.Command(python, "testdata/boto3_story.py")
-		cmd.Env = s.env()
+		cmd := exec.Command(python, script)
+		cmd.Env = append(s.env(), append(env, "PYTHONDONTWRITEBYTECODE=1")...)
 		out, err := cmd.CombinedOutput()
 		type check struct{ name, trace string }
 		var passed, failed []check

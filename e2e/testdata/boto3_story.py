@@ -1,44 +1,20 @@
 """Drives both planes with boto3, as a Python operator would.
 
-Every function check_... is one check, run in the order of the file. The output
-is a line per check, "ok NAME" or "not ok NAME" with the traceback below it.
 The endpoint, region, credentials and CA come from the environment.
 """
 
 import datetime
 import json
-import sys
-import traceback
 
 import boto3
 import botocore.exceptions
+
+from checks import raises, run, until
 
 iot = boto3.client("iot")
 jobs = boto3.client("iot-jobs-data")
 ARN = "arn:aws:iot:us-east-1:000000000000:"
 THINGS = [f"py-{n}" for n in range(7)]
-
-
-def raises(kind, call, **arguments):
-    """The call must end in this modelled exception; gives its response."""
-    try:
-        answer = call(**arguments)
-    except kind as error:
-        response = error.response
-        assert response["Error"]["Message"], "the exception has no message"
-        assert response["ResponseMetadata"]["RequestId"], "no x-amzn-RequestId"
-        return response
-    raise AssertionError(f"got {answer}, want {kind.__name__}")
-
-
-def until(question, want):
-    """Asks again until the answer is there; gives up after a minute."""
-    import time
-
-    deadline = time.monotonic() + 60
-    while (answer := question()) != want:
-        assert time.monotonic() < deadline, f"still {answer}, want {want}"
-        time.sleep(0.05)
 
 
 def check_things_are_created_and_their_versions_count():
@@ -210,19 +186,4 @@ def check_a_known_operation_that_is_not_there_says_so():
         raise AssertionError("ListJobTemplates answered")
 
 
-def main():
-    failed = False
-    for name, check in list(globals().items()):
-        if not name.startswith("check_"):
-            continue
-        try:
-            check()
-            print("ok", name.removeprefix("check_"))
-        except Exception:
-            failed = True
-            print("not ok", name.removeprefix("check_"))
-            print(traceback.format_exc())
-    sys.exit(failed)
-
-
-main()
+run(globals())

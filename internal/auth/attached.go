@@ -9,7 +9,8 @@ import (
 
 // AttachedThings is the Authorizer of `serve` until policies land (design.md
 // decision 13). An access key is an operator's and may do everything. The holder
-// of a certificate acts for the things that it is attached to, and no other:
+// of an ACTIVE certificate acts for the things that it is attached to, and no
+// other; that of a certificate which is not ACTIVE any more does nothing:
 //
 //   - it connects with any client id;
 //   - it uses every topic and filter that does not begin with `$`;
@@ -18,8 +19,8 @@ import (
 // Everything else is refused, and device-plane.md 6.5 says how that looks.
 type AttachedThings struct {
 	// Of gives the names of the things to which a certificate is attached, in
-	// ascending order: Certificates.Attached.
-	Of func(certificateID string) []registry.Name
+	// ascending order, and whether it is ACTIVE: Certificates.Attached.
+	Of func(certificateID string) (things []registry.Name, active bool)
 }
 
 // Allow says whether p may do this.
@@ -34,15 +35,19 @@ func (a AttachedThings) Allow(p Principal, action Action, resource string) bool 
 }
 
 func (a AttachedThings) device(certificate string, action Action, resource string) bool {
+	things, active := a.Of(certificate)
+	if !active {
+		return false
+	}
 	switch action {
 	case Connect:
 		return true
 	case Publish, RetainPublish, Receive:
-		return a.topic(certificate, resource)
+		return topic(things, resource)
 	case Subscribe:
-		return a.topic(certificate, unshared(resource))
+		return topic(things, unshared(resource))
 	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution:
-		return a.acts(certificate, resource)
+		return acts(things, resource)
 	}
 	return false
 }
@@ -50,7 +55,7 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 // topic judges a topic and a filter alike. A wildcard in the first level does
 // not match `$aws` (device-plane.md 6.3), and one in the place of the thing is
 // no name: `$aws/things/+/jobs/notify` is refused.
-func (a AttachedThings) topic(certificate, topic string) bool {
+func topic(things []registry.Name, topic string) bool {
 	if !strings.HasPrefix(topic, "$") {
 		return topic != ""
 	}
@@ -59,11 +64,11 @@ func (a AttachedThings) topic(certificate, topic string) bool {
 		return false
 	}
 	thing, below, _ := strings.Cut(rest, "/")
-	return below != "" && a.acts(certificate, thing)
+	return below != "" && acts(things, thing)
 }
 
-func (a AttachedThings) acts(certificate, thing string) bool {
-	_, found := slices.BinarySearch(a.Of(certificate), registry.Name(thing))
+func acts(things []registry.Name, thing string) bool {
+	_, found := slices.BinarySearch(things, registry.Name(thing))
 	return found
 }
 

@@ -8,11 +8,11 @@ import (
 
 // The rule of design.md decision 13, and the filters of device-plane.md 1.3 and 6.5.
 func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
-	rule := AttachedThings{Of: func(id string) []registry.Name {
+	rule := AttachedThings{Of: func(id string) ([]registry.Name, bool) {
 		if id == "c1" {
-			return []registry.Name{"T", "gw:1"}
+			return []registry.Name{"T", "gw:1"}, true
 		}
-		return nil
+		return nil, id == "c2"
 	}}
 	for _, c := range []struct {
 		action   Action
@@ -83,6 +83,9 @@ func TestTheHolderOfACertificateActsForTheThingsItIsAttachedTo(t *testing.T) {
 		}
 		if rule.Allow(Principal{}, c.action, c.resource) {
 			t.Errorf("%s %q: nobody may do this", c.action, c.resource)
+		}
+		if rule.Allow(Principal{ByCertificate, "inactive"}, c.action, c.resource) {
+			t.Errorf("%s %q: the holder of a certificate that is not ACTIVE may not do this", c.action, c.resource)
 		}
 		if !rule.Allow(Principal{ByAccessKey, "AKIA"}, c.action, c.resource) {
 			t.Errorf("%s %q: refused to an operator", c.action, c.resource)

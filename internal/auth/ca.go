@@ -165,45 +165,46 @@ func (ca *CA) issueServer(hosts []string, now time.Time) (*tls.Certificate, erro
 // alternative names.
 func commonName(host string) string { return host[:min(len(host), 64)] }
 
-// DeviceCertificate is what CreateKeysAndCertificate answers with
-// (registry-and-auth.md E.1). The private key is here and nowhere else.
-type DeviceCertificate struct {
-	ID                  string
-	PEM                 string
-	PublicKeyPEM        string
-	PrivateKeyPEM       string
-	NotBefore, NotAfter time.Time
+// DeviceKeys is a device's certificate with its keys. The private key is here and
+// nowhere else.
+type DeviceKeys struct {
+	DeviceCertificate
+	PublicKeyPEM  string
+	PrivateKeyPEM string
 }
 
 // IssueDevice makes an RSA key of 2048 bits (registry-and-auth.md E.2) and a
 // certificate for it. That takes a tenth of a second of a core, so it must not
 // run inside a transaction.
-func (ca *CA) IssueDevice(now time.Time) (DeviceCertificate, error) {
+func (ca *CA) IssueDevice(now time.Time) (DeviceKeys, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return DeviceCertificate{}, err
+		return DeviceKeys{}, err
 	}
-	leaf, err := ca.issue(&x509.Certificate{
-		Subject:     pkix.Name{Organization: []string{"Drover"}, CommonName: "Drover device certificate"},
-		NotAfter:    lastDay,
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, key.Public(), now)
+	template := deviceTemplate()
+	template.Subject = pkix.Name{Organization: []string{"Drover"}, CommonName: "Drover device certificate"}
+	leaf, err := ca.issue(template, key.Public(), now)
 	if err != nil {
-		return DeviceCertificate{}, err
+		return DeviceKeys{}, err
 	}
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
-		return DeviceCertificate{}, err
+		return DeviceKeys{}, err
 	}
-	return DeviceCertificate{
-		ID:            CertificateID(leaf.Raw),
-		PEM:           string(encodePEM("CERTIFICATE", leaf.Raw)),
-		PublicKeyPEM:  string(encodePEM("PUBLIC KEY", public)),
-		PrivateKeyPEM: string(encodePEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))),
-		NotBefore:     leaf.NotBefore,
-		NotAfter:      leaf.NotAfter,
+	return DeviceKeys{
+		DeviceCertificate: deviceCertificate(leaf, string(encodePEM("CERTIFICATE", leaf.Raw))),
+		PublicKeyPEM:      string(encodePEM("PUBLIC KEY", public)),
+		PrivateKeyPEM:     string(encodePEM("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))),
 	}, nil
+}
+
+// deviceTemplate is what all certificates of devices have in common.
+func deviceTemplate() *x509.Certificate {
+	return &x509.Certificate{
+		NotAfter:    lastDay,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 }
 
 // issue signs a leaf; it ends no later than the CA.

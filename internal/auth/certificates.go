@@ -37,39 +37,44 @@ const maxCertificates = 1 << 20
 type Certificates struct {
 	load func(id string) (Certificate, error)
 
-	mu         sync.RWMutex
-	byID       map[string]Certificate
-	generation uint64 // of Forget: what was loaded before one is not kept after it
+	mu      sync.RWMutex
+	byID    map[string]Certificate
+	loading map[string]*loading
+}
+
+// loading is a certificate that somebody is reading right now.
+type loading struct {
+	readers int
+	stale   bool // it was changed meanwhile: what was read is not kept
 }
 
 // NewCertificates asks load for what it does not hold. load returns
 // job.NotFound for a certificate that nobody registered.
 func NewCertificates(load func(id string) (Certificate, error)) *Certificates {
-	return &Certificates{load: load, byID: map[string]Certificate{}}
+	return &Certificates{load: load, byID: map[string]Certificate{}, loading: map[string]*loading{}}
 }
 
-// Forget drops what is held of these certificates; of all, when none is named.
+// Forget drops what is held of these certificates, and of no other.
 func (c *Certificates) Forget(ids ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.generation++
-	if len(ids) == 0 {
-		clear(c.byID)
-	}
 	for _, id := range ids {
 		delete(c.byID, id)
+		if l := c.loading[id]; l != nil {
+			l.stale = true
+		}
 	}
 }
 
-// Attached gives the things of an ACTIVE certificate, in ascending order. There
-// are none when it is unknown, not ACTIVE, or cannot be loaded: who cannot be
-// judged is refused. The caller must not change the slice.
-func (c *Certificates) Attached(id string) []registry.Name {
+// Attached gives the things of a certificate, in ascending order, and whether it
+// is ACTIVE. One that is unknown or cannot be loaded is not: who cannot be judged
+// is refused. The caller must not change the slice.
+func (c *Certificates) Attached(id string) (things []registry.Name, active bool) {
 	known, err := c.get(id)
 	if err != nil || !known.Active {
-		return nil
+		return nil, false
 	}
-	return known.Things
+	return known.Things, true
 }
 
 // Principal says who stands behind a TLS connection: the holder of the client
@@ -77,7 +82,8 @@ func (c *Certificates) Attached(id string) []registry.Name {
 // that the peer has the private key; the rule here is ours: the certificate,
 // whoever signed it, is registered, ACTIVE and within its validity. It holds on
 // resumed connections too, for they carry the certificate of the first.
-// Errors: Forbidden, and what load returns but NotFound.
+// Errors: CertificateValidation (device-plane.md 5.2), and what load returns but
+// NotFound.
 func (c *Certificates) Principal(state *tls.ConnectionState, now time.Time) (Principal, error) {
 	if len(state.PeerCertificates) == 0 {
 		return Principal{}, nil
@@ -85,14 +91,14 @@ func (c *Certificates) Principal(state *tls.ConnectionState, now time.Time) (Pri
 	leaf := state.PeerCertificates[0]
 	id := CertificateID(leaf.Raw)
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-		return Principal{}, job.Errorf(job.Forbidden, "The client certificate %s is valid from %s to %s only, and it is %s.",
+		return Principal{}, job.Errorf(job.CertificateValidation, "The client certificate %s is valid from %s to %s only, and it is %s.",
 			id, leaf.NotBefore.Format(time.RFC3339), leaf.NotAfter.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	switch known, err := c.get(id); {
 	case err != nil:
 		return Principal{}, err
 	case !known.Active:
-		return Principal{}, job.Errorf(job.Forbidden, "The client certificate %s is not registered and ACTIVE. Register it, or activate it with UpdateCertificate.", id)
+		return Principal{}, job.Errorf(job.CertificateValidation, "The client certificate %s is not registered and ACTIVE. Register it, or activate it with UpdateCertificate.", id)
 	}
 	return Principal{Kind: ByCertificate, ID: id}, nil
 }
@@ -103,23 +109,42 @@ func (c *Certificates) Principal(state *tls.ConnectionState, now time.Time) (Pri
 func (c *Certificates) get(id string) (Certificate, error) {
 	c.mu.RLock()
 	known, held := c.byID[id]
-	before := c.generation
 	c.mu.RUnlock()
 	if held {
 		return known, nil
 	}
+	l := c.begin(id)
 	known, err := c.load(id)
+	known.Things = slices.Sorted(slices.Values(known.Things))
+	c.end(id, l, known, err == nil)
 	if notFound(err) {
 		return Certificate{}, nil
 	}
-	if err != nil {
-		return Certificate{}, err
-	}
-	known.Things = slices.Sorted(slices.Values(known.Things))
+	return known, err
+}
+
+// begin notes a load, so that Forget can say that it came too early.
+func (c *Certificates) begin(id string) *loading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.generation != before {
-		return known, nil
+	l := c.loading[id]
+	if l == nil {
+		l = new(loading)
+		c.loading[id] = l
+	}
+	l.readers++
+	return l
+}
+
+// end keeps what was loaded, unless it is old already.
+func (c *Certificates) end(id string, l *loading, known Certificate, loaded bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.readers--; l.readers == 0 {
+		delete(c.loading, id)
+	}
+	if !loaded || l.stale {
+		return
 	}
 	if len(c.byID) >= maxCertificates {
 		for other := range c.byID {
@@ -128,7 +153,6 @@ func (c *Certificates) get(id string) (Certificate, error) {
 		}
 	}
 	c.byID[id] = known
-	return known, nil
 }
 
 func notFound(err error) bool {

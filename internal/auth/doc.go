@@ -4,6 +4,7 @@
 //	sigv4.go, canonical.go     Signature Version 4: header and query form, verified over the raw request
 //	accesskey.go               access keys and the credentials file
 //	ca.go                      the private CA; server and device certificates
+//	request.go                 certificate signing requests; certificates that others made
 //	certificates.go, tls.go    client certificate -> Principal, also on TLS resumption
 //	principal.go, attached.go  Principal, Action, Authorizer and the two built-in answers
 //

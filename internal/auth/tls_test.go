@@ -142,9 +142,9 @@ func TestTheMQTTDoorLetsActiveCertificatesInAndNobodyElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = shake(t, door, client(stranger))
-		wantCode(t, err, job.Forbidden)
+		wantCode(t, err, job.CertificateValidation)
 		_, err = shake(t, door, client(sleeping))
-		wantCode(t, err, job.Forbidden)
+		wantCode(t, err, job.CertificateValidation)
 		h.set(sleepingID, true)
 		if _, err = shake(t, door, client(sleeping)); err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func TestACertificateThatWasDeactivatedDoesNotComeInByItsTicket(t *testing.T) {
 		}
 		h.set(h.id, false)
 		_, err := shake(t, door, client)
-		wantCode(t, err, job.Forbidden)
+		wantCode(t, err, job.CertificateValidation)
 		if asked != 1 {
 			t.Fatalf("the certificate was shown %d times: the refusal was not that of a resumed session", asked)
 		}
@@ -199,7 +199,7 @@ func TestAnExpiredCertificateIsRefused(t *testing.T) {
 	}
 	for _, at := range []time.Time{lastDay.Add(time.Second), today.Add(-2 * backdate)} {
 		_, err = h.certificates.Principal(&state, at)
-		wantCode(t, err, job.Forbidden)
+		wantCode(t, err, job.CertificateValidation)
 	}
 }
 
@@ -225,7 +225,7 @@ func TestTheHTTPSDoorServesDevicesOperatorsAndBrowsers(t *testing.T) {
 		{name: "a device", certificate: &h.device, asked: true, principal: ByCertificate},
 		{name: "a device with x-amzn-http-ca", offers: []string{ALPNHTTP}, certificate: &h.device, asked: true, protocol: ALPNHTTP, principal: ByCertificate},
 		{name: "a device with x-amzn-mqtt-ca", offers: []string{ALPNMQTT}, certificate: &h.device, asked: true, protocol: ALPNMQTT, principal: ByCertificate},
-		{name: "a stranger is answered", certificate: &stranger, asked: true, code: job.Forbidden},
+		{name: "a stranger is answered", certificate: &stranger, asked: true, code: job.CertificateValidation},
 		{name: "a stranger who wants MQTT is not", offers: []string{ALPNMQTT}, certificate: &stranger, asked: true, refused: true},
 		{name: "MQTT without a certificate", offers: []string{ALPNMQTT}, asked: true, refused: true},
 		{name: "a protocol that nobody speaks", offers: []string{"spdy/3"}, refused: true},
@@ -290,42 +290,69 @@ func TestTheServersCertificateIsReplacedBeforeItsEnd(t *testing.T) {
 
 func TestCertificatesAnswerByTheNewStateAfterForget(t *testing.T) {
 	h := newHouse(t)
-	if things := h.certificates.Attached(h.id); len(things) != 1 || things[0] != "T" {
-		t.Fatal(things)
+	things := func(id string) []registry.Name { names, _ := h.certificates.Attached(id); return names }
+	if names := things(h.id); len(names) != 1 || names[0] != "T" {
+		t.Fatal(names)
 	}
 	h.known[h.id] = Certificate{Active: true, Things: []registry.Name{"Z", "A"}}
-	if things := h.certificates.Attached(h.id); len(things) != 1 {
-		t.Fatal("loaded again without need:", things)
+	h.certificates.Forget("another")
+	if names := things(h.id); len(names) != 1 {
+		t.Fatal("loaded again without need:", names)
 	}
-	h.certificates.Forget()
-	if things := h.certificates.Attached(h.id); len(things) != 2 || things[0] != "A" {
-		t.Fatal(things)
+	h.certificates.Forget("another", h.id)
+	if names := things(h.id); len(names) != 2 || names[0] != "A" {
+		t.Fatal(names)
 	}
 	h.set(h.id, false)
-	if things := h.certificates.Attached(h.id); len(things) != 0 {
-		t.Fatal("a certificate that is not ACTIVE acts for", things)
+	if names, active := h.certificates.Attached(h.id); active || len(names) != 0 {
+		t.Fatal("a certificate that is not ACTIVE acts for", names)
 	}
-	if things := h.certificates.Attached("nobody"); len(things) != 0 || len(h.certificates.byID) != 1 {
-		t.Fatal("a stranger is remembered", things)
+	if names, active := h.certificates.Attached("nobody"); active || len(names) != 0 || len(h.certificates.byID) != 1 {
+		t.Fatal("a stranger is remembered", names)
+	}
+	h.known[h.id] = Certificate{Active: true}
+	h.certificates.Forget(h.id)
+	if names, active := h.certificates.Attached(h.id); !active || len(names) != 0 {
+		t.Fatal("an ACTIVE certificate without things", names, active)
 	}
 }
 
-// What was read before a change must not be kept after it.
+// What was read before a change must not be kept after it, whoever else reads
+// at that moment; a change of another certificate is of no matter.
 func TestALoadThatAForgetOvertookIsNotKept(t *testing.T) {
 	var c *Certificates
-	state := Certificate{Active: true, Things: []registry.Name{"T"}}
-	loads := 0
+	active, loads := true, 0
 	c = NewCertificates(func(id string) (Certificate, error) {
-		read := state
-		if loads++; loads == 1 { // the change commits while this load is under way
-			state.Active = false
+		read := Certificate{Active: active}
+		switch loads++; {
+		case id == "other" && loads == 1:
+			c.Forget("c1")
+		case id == "c1" && loads == 2: // the change commits while this load is under way
+			active = false
 			c.Forget(id)
+			if _, still := c.Attached(id); still {
+				t.Error("who comes after the change sees what was before it")
+			}
 		}
 		return read, nil
 	})
-	c.Attached("c1")
-	if things := c.Attached("c1"); len(things) != 0 || loads != 2 {
-		t.Fatalf("%v after %d loads", things, loads)
+	for _, row := range []struct {
+		id     string
+		active bool
+		loads  int
+	}{
+		{"other", true, 1},
+		{"other", true, 1},
+		{"c1", true, 3}, // overtaken: the answer of before, but only this once
+		{"c1", false, 4},
+		{"c1", false, 4},
+	} {
+		if _, got := c.Attached(row.id); got != row.active || loads != row.loads {
+			t.Fatalf("%s: active %t after %d loads, want %t after %d", row.id, got, loads, row.active, row.loads)
+		}
+	}
+	if len(c.loading) != 0 {
+		t.Error("a load that has ended is still noted")
 	}
 }
 
@@ -333,12 +360,12 @@ func TestWhoCannotBeLoadedIsRefused(t *testing.T) {
 	down := fmt.Errorf("disk on fire")
 	h := newHouse(t)
 	h.certificates.load = func(string) (Certificate, error) { return Certificate{}, down }
-	h.certificates.Forget()
+	h.certificates.Forget(h.id)
 	var asked int
 	if _, err := shake(t, h.server.MQTT(), h.client(&asked, h.device)); !errors.Is(err, down) {
 		t.Fatal(err)
 	}
-	if h.certificates.Attached(h.id) != nil {
-		t.Fatal("acts for things that could not be loaded")
+	if _, active := h.certificates.Attached(h.id); active {
+		t.Fatal("acts though it could not be loaded")
 	}
 }

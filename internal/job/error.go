@@ -23,6 +23,7 @@ const (
 	Conflict
 	LimitExceeded
 	CertificateState
+	CertificateValidation // a certificate that is no good, or whose holder is not let in
 	DeleteConflict
 	NotImplemented   // known to AWS, not here yet; the message names it
 	UnknownOperation // no such path

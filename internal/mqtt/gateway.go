@@ -113,9 +113,21 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 	return g.Authorizer.Allow(principal(c), auth.Receive, topic)
 }
 
-// Connected does nothing: a thing that connects is told nothing, it asks
-// (device-plane.md 4.3).
-func (*Gateway) Connected(*broker.Conn, bool) {}
+// Connected looks again whether the client may be here: its permission may have
+// been taken away after Connect, before EndSessions could see it. A thing that
+// connects is told nothing, it asks (device-plane.md 4.3).
+func (g *Gateway) Connected(c *broker.Conn, _ bool) {
+	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
+		c.Disconnect(notAuthorized)
+	}
+}
+
+// EndSessions closes every connection of a principal; MQTT 5 clients are told
+// that they are not authorised any more. What the Authorizer says must have
+// changed before.
+func (g *Gateway) EndSessions(p auth.Principal) {
+	g.broker.DisconnectWhere(func(c *broker.Conn) bool { return principal(c) == p }, notAuthorized)
+}
 
 // Disconnected does nothing.
 func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}

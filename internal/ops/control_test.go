@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ type plane struct {
 	mu    sync.Mutex
 	at    time.Time
 	told  []job.Effect
-	calls int // of PrincipalsChanged
+	calls []string // of PrincipalChanged since they were looked at
 }
 
 var (
@@ -49,7 +50,7 @@ func newPlane(t *testing.T, edit ...func(*ops.Config)) *plane {
 	p.store = s
 	c := ops.Config{
 		Store: s, Now: p.now, Region: "eu-central-1", Account: "123456789012", Endpoint: "drover.example",
-		Issuer: new(mint), PrincipalsChanged: func() { p.calls++ }, PendingLimit: 10,
+		Issuer: new(mint), PrincipalChanged: p.principalChanged, PendingLimit: 10,
 	}
 	for _, e := range edit {
 		e(&c)
@@ -91,16 +92,46 @@ func (p *plane) effects() []job.Effect {
 	return es
 }
 
-// mint is an issuer whose certificates are numbers.
+func (p *plane) principalChanged(certificate string, less bool) {
+	if less {
+		certificate += " less"
+	}
+	p.calls = append(p.calls, certificate)
+}
+
+// changed are the calls of PrincipalChanged since it was last asked.
+func (p *plane) changed() (calls []string) {
+	calls, p.calls = p.calls, nil
+	return calls
+}
+
+// mint is an issuer whose certificates are letters.
 type mint struct{ n byte }
 
-func (m *mint) IssueDevice(now time.Time) (ops.Issued, error) {
+func (m *mint) certificate(pem string) registry.Certificate {
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	return registry.Certificate{ID: strings.TrimPrefix(pem, "pem "), PEM: pem, NotBefore: from, NotAfter: from.AddDate(20, 0, 0)}
+}
+
+func (m *mint) IssueDevice() (ops.Issued, error) {
 	m.n++
 	id := string(rune('a' + m.n))
-	return ops.Issued{
-		Certificate: registry.Certificate{ID: id, PEM: "pem " + id, CreatedAt: now, NotBefore: now, NotAfter: now.Add(time.Hour)},
-		PublicKey:   "public " + id, PrivateKey: "private " + id,
-	}, nil
+	return ops.Issued{Certificate: m.certificate("pem " + id), PublicKey: "public " + id, PrivateKey: "private " + id}, nil
+}
+
+func (m *mint) IssueForCSR(csr string) (registry.Certificate, error) {
+	if csr == "forged" {
+		return registry.Certificate{}, job.Errorf(job.InvalidRequest, "forged")
+	}
+	m.n++
+	return m.certificate("pem " + string(rune('a'+m.n))), nil
+}
+
+func (m *mint) ReadDevice(pem string) (registry.Certificate, error) {
+	if !strings.HasPrefix(pem, "pem ") {
+		return registry.Certificate{}, job.Errorf(job.CertificateValidation, "no certificate")
+	}
+	return m.certificate(pem), nil
 }
 
 func ok[T any](t *testing.T) func(T, error) T {

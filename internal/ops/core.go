@@ -26,10 +26,16 @@ type Audience interface {
 	Hears(thing string) bool
 }
 
-// Issuer makes device certificates.
+// Issuer makes device certificates, and reads those that others have made. What
+// it gives has no status yet.
 type Issuer interface {
 	// IssueDevice makes a key pair and a certificate for it.
-	IssueDevice(now time.Time) (Issued, error)
+	IssueDevice() (Issued, error)
+	// IssueForCSR makes a certificate for the key and the subject of a
+	// certificate signing request. Errors: InvalidRequest.
+	IssueForCSR(csr string) (registry.Certificate, error)
+	// ReadDevice reads a certificate in PEM. Errors: CertificateValidation.
+	ReadDevice(pem string) (registry.Certificate, error)
 }
 
 // Issued is a fresh device certificate with its keys, all PEM.
@@ -43,10 +49,12 @@ type Config struct {
 	Store    store.Store
 	Now      func() time.Time
 	Audience Audience // nil: no session is persistent
-	Issuer   Issuer   // nil: CreateKeysAndCertificate is unavailable
-	// PrincipalsChanged is called after certificates or attachments changed,
-	// so that snapshots of them are made anew. May be nil.
-	PrincipalsChanged func()
+	Issuer   Issuer   // nil: no certificates are made or registered
+	// PrincipalChanged is called after a certificate or what it is attached to
+	// has changed, before the answer: what is remembered of it is old. With
+	// less its holder may do less than before, and its sessions must end. May
+	// be nil.
+	PrincipalChanged func(certificate string, less bool)
 
 	Region, Account string
 	// Endpoint is the host that DescribeEndpoint tells.

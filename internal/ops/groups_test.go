@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/drover-iot/drover/internal/job"
-	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/wire/iot"
 )
@@ -165,59 +164,15 @@ func TestListingGroupsAndMembersInPages(t *testing.T) {
 	refused(t, err, job.NotFound)
 }
 
-func TestCertificates(t *testing.T) {
-	p := newPlane(t)
-	p.things("pump")
-	one := ok[*iot.CreateKeysAndCertificateOutput](t)(p.CreateKeysAndCertificate(ctx, operator, &iot.CreateKeysAndCertificateInput{SetAsActive: true}))
-	two := ok[*iot.CreateKeysAndCertificateOutput](t)(p.CreateKeysAndCertificate(ctx, operator, &iot.CreateKeysAndCertificateInput{}))
-	if one.CertificateARN != arns+"cert/"+one.CertificateID || one.CertificatePEM == "" || one.KeyPair.PrivateKey == "" || one.KeyPair.PublicKey == "" {
-		t.Errorf("got %+v", one)
-	}
-	attach := func(thing registry.Name, principal string) error {
-		_, err := p.AttachThingPrincipal(ctx, operator, &iot.AttachThingPrincipalInput{ThingName: thing, Principal: principal})
-		return err
-	}
-	calls := p.calls
-	for _, arn := range []string{two.CertificateARN, one.CertificateARN, two.CertificateARN} { // attaching again is no error
-		if err := attach("pump", arn); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if p.calls == calls {
-		t.Error("nobody was told that the principals changed")
-	}
-	list := ok[*iot.ListThingPrincipalsOutput](t)(p.ListThingPrincipals(ctx, operator, &iot.ListThingPrincipalsInput{ThingName: "pump"}))
-	if !slices.Equal(list.Principals, []string{two.CertificateARN, one.CertificateARN}) {
-		t.Errorf("principals: %v, want the order of their attachment", list.Principals)
-	}
-	page := ok[*iot.ListThingPrincipalsOutput](t)(p.ListThingPrincipals(ctx, operator, &iot.ListThingPrincipalsInput{ThingName: "pump", MaxResults: ptr(int64(1))}))
-	page = ok[*iot.ListThingPrincipalsOutput](t)(p.ListThingPrincipals(ctx, operator, &iot.ListThingPrincipalsInput{ThingName: "pump", NextToken: page.NextToken}))
-	if !slices.Equal(page.Principals, []string{one.CertificateARN}) || page.NextToken != "" {
-		t.Errorf("the second page: %+v", page)
-	}
-	refused(t, attach("nobody", one.CertificateARN), job.NotFound)
-	refused(t, attach("pump", arns+"cert/unknown"), job.NotFound)
-	refused(t, attach("pump", arns+"thing/pump"), job.InvalidRequest)
-	refused(t, attach("pump", "not an arn"), job.InvalidRequest)
-	_, err := p.ListThingPrincipals(ctx, operator, &iot.ListThingPrincipalsInput{ThingName: "nobody"})
-	refused(t, err, job.NotFound)
-}
-
-func TestWithoutACertificateAuthorityNoCertificatesAreMade(t *testing.T) {
-	p := newPlane(t, func(c *ops.Config) { c.Issuer = nil })
-	_, err := p.CreateKeysAndCertificate(ctx, operator, &iot.CreateKeysAndCertificateInput{})
-	refused(t, err, job.Unavailable)
-}
-
 func TestDescribingTheEndpoint(t *testing.T) {
 	p := newPlane(t)
-	for _, kind := range []string{"", "iot:Data", "iot:Data-ATS", "iot:Jobs"} {
+	for _, kind := range []string{"", "iot:Data", "iot:Data-ATS", "iot:Jobs", "iot:CredentialProvider"} {
 		out := ok[*iot.DescribeEndpointOutput](t)(p.DescribeEndpoint(ctx, operator, &iot.DescribeEndpointInput{EndpointType: kind}))
 		if out.EndpointAddress != "drover.example" {
 			t.Errorf("%q: got %q, want the bare host", kind, out.EndpointAddress)
 		}
 	}
-	_, err := p.DescribeEndpoint(ctx, operator, &iot.DescribeEndpointInput{EndpointType: "iot:CredentialProvider"})
+	_, err := p.DescribeEndpoint(ctx, operator, &iot.DescribeEndpointInput{EndpointType: "iot:DeviceAdvisor"})
 	refused(t, err, job.NotImplemented)
 	_, err = p.DescribeEndpoint(ctx, operator, &iot.DescribeEndpointInput{EndpointType: "iot:Nonsense"})
 	refused(t, err, job.InvalidRequest)

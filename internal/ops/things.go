@@ -123,7 +123,7 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 	if err := registry.CheckVersion(t.Version, in.ExpectedVersion); err != nil {
 		return false, err
 	}
-	attached, _, err := tx.PrincipalsOfThing(t.Key, store.Page{Limit: 1})
+	attached, _, err := tx.CertificatesOfThing(t.Key, store.AttachmentFilter{}, store.Page{Limit: 1})
 	if err != nil {
 		return false, err
 	}

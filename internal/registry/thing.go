@@ -1,8 +1,6 @@
 package registry
 
-import (
-	"time"
-)
+import "time"
 
 // Thing is a registered device (registry-and-auth.md D.2, D.3).
 type Thing struct {
@@ -23,27 +21,6 @@ type Group struct {
 	Attributes  map[string]string
 	Version     int64
 	CreatedAt   time.Time
-}
-
-// CertificateStatus is whether a certificate lets its holder in
-// (registry-and-auth.md E.2).
-type CertificateStatus string
-
-// The statuses of a certificate.
-const (
-	Active   CertificateStatus = "ACTIVE"
-	Inactive CertificateStatus = "INACTIVE"
-	Revoked  CertificateStatus = "REVOKED"
-)
-
-// Certificate is a device's identity.
-type Certificate struct {
-	ID        string // SHA-256 of its DER, 64 lower-case hex
-	PEM       string
-	Status    CertificateStatus
-	CreatedAt time.Time
-	NotBefore time.Time
-	NotAfter  time.Time
 }
 
 // NewThing is a thing as it is first registered.

@@ -136,9 +136,9 @@ func TestAClientCertificateIsTheDataPlaneAndActsForItsThingsAlone(t *testing.T) 
 	if a := ask("GET", "/things"); a.status != 404 || !strings.Contains(a.message, "a client certificate is for the data plane") {
 		t.Errorf("an operator's path: %d %s", a.status, a.body)
 	}
-	refused = job.Errorf(job.Forbidden, "not ACTIVE")
-	if a := ask("GET", "/things/T/jobs"); a.status != 403 || a.errorType != "ForbiddenException" {
-		t.Errorf("an inactive certificate: %d %s", a.status, a.body)
+	refused = job.Errorf(job.CertificateValidation, "not ACTIVE")
+	if a := ask("GET", "/things/T/jobs"); a.status != 400 || a.errorType != "CertificateValidationException" {
+		t.Errorf("an inactive certificate: %d %s (device-plane.md 5.2)", a.status, a.body)
 	}
 	if in, _ := f.last(); in != nil {
 		t.Errorf("an operation was called: %#v", in)

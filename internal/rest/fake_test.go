@@ -191,3 +191,43 @@ func (f fakeControl) AttachThingPrincipal(_ context.Context, c ops.Caller, in *i
 func (f fakeControl) ListThingPrincipals(_ context.Context, c ops.Caller, in *iot.ListThingPrincipalsInput) (*iot.ListThingPrincipalsOutput, error) {
 	return answer[iot.ListThingPrincipalsOutput](f.fake, c, in)
 }
+
+func (f fakeControl) CreateCertificateFromCsr(_ context.Context, c ops.Caller, in *iot.CreateCertificateFromCsrInput) (*iot.CreateCertificateFromCsrOutput, error) {
+	return answer[iot.CreateCertificateFromCsrOutput](f.fake, c, in)
+}
+
+func (f fakeControl) RegisterCertificateWithoutCA(_ context.Context, c ops.Caller, in *iot.RegisterCertificateWithoutCAInput) (*iot.RegisterCertificateWithoutCAOutput, error) {
+	return answer[iot.RegisterCertificateWithoutCAOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DescribeCertificate(_ context.Context, c ops.Caller, in *iot.DescribeCertificateInput) (*iot.DescribeCertificateOutput, error) {
+	return answer[iot.DescribeCertificateOutput](f.fake, c, in)
+}
+
+func (f fakeControl) ListCertificates(_ context.Context, c ops.Caller, in *iot.ListCertificatesInput) (*iot.ListCertificatesOutput, error) {
+	return answer[iot.ListCertificatesOutput](f.fake, c, in)
+}
+
+func (f fakeControl) UpdateCertificate(_ context.Context, c ops.Caller, in *iot.UpdateCertificateInput) (*iot.UpdateCertificateOutput, error) {
+	return answer[iot.UpdateCertificateOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DeleteCertificate(_ context.Context, c ops.Caller, in *iot.DeleteCertificateInput) (*iot.DeleteCertificateOutput, error) {
+	return answer[iot.DeleteCertificateOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DetachThingPrincipal(_ context.Context, c ops.Caller, in *iot.DetachThingPrincipalInput) (*iot.DetachThingPrincipalOutput, error) {
+	return answer[iot.DetachThingPrincipalOutput](f.fake, c, in)
+}
+
+func (f fakeControl) ListThingPrincipalsV2(_ context.Context, c ops.Caller, in *iot.ListThingPrincipalsV2Input) (*iot.ListThingPrincipalsV2Output, error) {
+	return answer[iot.ListThingPrincipalsV2Output](f.fake, c, in)
+}
+
+func (f fakeControl) ListPrincipalThings(_ context.Context, c ops.Caller, in *iot.ListPrincipalThingsInput) (*iot.ListPrincipalThingsOutput, error) {
+	return answer[iot.ListPrincipalThingsOutput](f.fake, c, in)
+}
+
+func (f fakeControl) ListPrincipalThingsV2(_ context.Context, c ops.Caller, in *iot.ListPrincipalThingsV2Input) (*iot.ListPrincipalThingsV2Output, error) {
+	return answer[iot.ListPrincipalThingsV2Output](f.fake, c, in)
+}

@@ -127,6 +127,7 @@ func inAWSForm(t *testing.T, method string, status int, h http.Header, body stri
 func TestEachOperationIsReachedByItsRouteWithItsMembers(t *testing.T) {
 	const control, data = iot.Service, jobsdata.Service
 	cert := "arn:aws:iot:us-east-1:000000000000:cert/ab"
+	hex64 := strings.Repeat("0f", 32)
 	rows := []struct {
 		service, method, target, body string
 		want                          any
@@ -190,6 +191,19 @@ func TestEachOperationIsReachedByItsRouteWithItsMembers(t *testing.T) {
 		{control, "GET", "/jobs/J/things?status=TIMED_OUT", "", &iot.ListJobExecutionsForJobInput{JobID: "J", Status: job.TimedOut}},
 		{control, "GET", "/things/T/jobs?jobId=J", "", &iot.ListJobExecutionsForThingInput{ThingName: "T", JobID: "J"}},
 		{control, "POST", "/keys-and-certificate?setAsActive=true", "", &iot.CreateKeysAndCertificateInput{SetAsActive: true}},
+		{control, "POST", "/certificates?setAsActive=true", `{"certificateSigningRequest":"c"}`, &iot.CreateCertificateFromCsrInput{CertificateSigningRequest: "c", SetAsActive: true}},
+		{control, "POST", "/certificate/register-no-ca", `{"certificatePem":"c","status":"ACTIVE"}`, &iot.RegisterCertificateWithoutCAInput{CertificatePEM: "c", Status: "ACTIVE"}},
+		{control, "GET", "/certificates/" + hex64, "", &iot.DescribeCertificateInput{CertificateID: hex64}},
+		{
+			control, "GET", "/certificates?pageSize=3&marker=a%2Bb%3D&isAscendingOrder=true", "",
+			&iot.ListCertificatesInput{PageSize: ptr(int64(3)), Marker: "a+b=", AscendingOrder: true},
+		},
+		{control, "PUT", "/certificates/" + hex64 + "?newStatus=REVOKED", "", &iot.UpdateCertificateInput{CertificateID: hex64, NewStatus: "REVOKED"}},
+		{control, "DELETE", "/certificates/" + hex64 + "?forceDelete=true", "", &iot.DeleteCertificateInput{CertificateID: hex64, ForceDelete: true}},
+		{control, "DELETE", "/things/T/principals", "", &iot.DetachThingPrincipalInput{ThingName: "T", Principal: cert}},
+		{control, "GET", "/things/T/principals-v2?thingPrincipalType=EXCLUSIVE_THING", "", &iot.ListThingPrincipalsV2Input{ThingName: "T", ThingPrincipalType: "EXCLUSIVE_THING"}},
+		{control, "GET", "/principals/things?maxResults=7", "", &iot.ListPrincipalThingsInput{Principal: cert, MaxResults: ptr(int64(7))}},
+		{control, "GET", "/principals/things-v2", "", &iot.ListPrincipalThingsV2Input{Principal: cert}},
 		{control, "PUT", "/things/T/principals", "", &iot.AttachThingPrincipalInput{ThingName: "T", Principal: cert}},
 		{control, "GET", "/things/T/principals", "", &iot.ListThingPrincipalsInput{ThingName: "T"}},
 	}
@@ -237,8 +251,8 @@ func TestEveryOperationOfTheModelsIsServedOrNamed(t *testing.T) {
 			}
 		}
 	}
-	if here != 32 {
-		t.Errorf("%d operations are here, expected 32", here)
+	if here != 42 {
+		t.Errorf("%d operations are here, expected 42", here)
 	}
 }
 

@@ -52,8 +52,19 @@ type Control interface {
 	ListJobExecutionsForThing(context.Context, ops.Caller, *iot.ListJobExecutionsForThingInput) (*iot.ListJobExecutionsForThingOutput, error)
 
 	CreateKeysAndCertificate(context.Context, ops.Caller, *iot.CreateKeysAndCertificateInput) (*iot.CreateKeysAndCertificateOutput, error)
+	CreateCertificateFromCsr(context.Context, ops.Caller, *iot.CreateCertificateFromCsrInput) (*iot.CreateCertificateFromCsrOutput, error)
+	RegisterCertificateWithoutCA(context.Context, ops.Caller, *iot.RegisterCertificateWithoutCAInput) (*iot.RegisterCertificateWithoutCAOutput, error)
+	DescribeCertificate(context.Context, ops.Caller, *iot.DescribeCertificateInput) (*iot.DescribeCertificateOutput, error)
+	ListCertificates(context.Context, ops.Caller, *iot.ListCertificatesInput) (*iot.ListCertificatesOutput, error)
+	UpdateCertificate(context.Context, ops.Caller, *iot.UpdateCertificateInput) (*iot.UpdateCertificateOutput, error)
+	DeleteCertificate(context.Context, ops.Caller, *iot.DeleteCertificateInput) (*iot.DeleteCertificateOutput, error)
+
 	AttachThingPrincipal(context.Context, ops.Caller, *iot.AttachThingPrincipalInput) (*iot.AttachThingPrincipalOutput, error)
+	DetachThingPrincipal(context.Context, ops.Caller, *iot.DetachThingPrincipalInput) (*iot.DetachThingPrincipalOutput, error)
 	ListThingPrincipals(context.Context, ops.Caller, *iot.ListThingPrincipalsInput) (*iot.ListThingPrincipalsOutput, error)
+	ListThingPrincipalsV2(context.Context, ops.Caller, *iot.ListThingPrincipalsV2Input) (*iot.ListThingPrincipalsV2Output, error)
+	ListPrincipalThings(context.Context, ops.Caller, *iot.ListPrincipalThingsInput) (*iot.ListPrincipalThingsOutput, error)
+	ListPrincipalThingsV2(context.Context, ops.Caller, *iot.ListPrincipalThingsV2Input) (*iot.ListPrincipalThingsV2Output, error)
 }
 
 var (
@@ -108,8 +119,19 @@ func controlPlane(k Control) *plane {
 	handle(c, k.ListJobExecutionsForThing, encoded)
 
 	handle(c, k.CreateKeysAndCertificate, encoded)
+	handle(c, k.CreateCertificateFromCsr, encoded)
+	handle(c, k.RegisterCertificateWithoutCA, encoded)
+	handle(c, k.DescribeCertificate, encoded)
+	handle(c, k.ListCertificates, encoded)
+	handle(c, k.UpdateCertificate, encoded)
+	handle(c, k.DeleteCertificate, encoded)
+
 	handle(c, k.AttachThingPrincipal, encoded)
+	handle(c, k.DetachThingPrincipal, encoded)
 	handle(c, k.ListThingPrincipals, encoded)
+	handle(c, k.ListThingPrincipalsV2, encoded)
+	handle(c, k.ListPrincipalThings, encoded)
+	handle(c, k.ListPrincipalThingsV2, encoded)
 	p := newPlane(iot.Service, "iot:", iot.Operations(), c)
 	p.refusal = controlRefusal
 	return p

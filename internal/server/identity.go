@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/drover-iot/drover/internal/auth"
@@ -19,7 +18,6 @@ type identity struct {
 	ca           *auth.CA
 	key          auth.AccessKey // of serve
 	fresh        bool           // the CA and the key were made just now
-	attachments  *attachments
 	certificates *auth.Certificates
 	tls          *auth.Server
 }
@@ -31,8 +29,7 @@ func openIdentity(dir string, cfg *Config, st store.Store) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := &identity{ca: ca, fresh: made, attachments: &attachments{store: st}}
-	id.certificates = auth.NewCertificates(id.attachments.load)
+	id := &identity{ca: ca, fresh: made, certificates: auth.NewCertificates(certificateIn(st))}
 	if !cfg.Dev {
 		var keyMade bool
 		if id.key, keyMade, err = auth.OpenCredentials(filepath.Join(dir, CredentialsFile)); err != nil {
@@ -44,12 +41,6 @@ func openIdentity(dir string, cfg *Config, st store.Store) (*identity, error) {
 		id.tls, err = auth.NewServer(ca, cfg.Hosts, id.certificates, time.Now)
 	}
 	return id, err
-}
-
-// changed is called after certificates or attachments were changed.
-func (id *identity) changed() {
-	id.attachments.forget()
-	id.certificates.Forget()
 }
 
 // accessKey finds a key by its id, for the verification of signatures.
@@ -65,66 +56,70 @@ func (id *identity) authorizer(dev bool) auth.Authorizer {
 	return auth.AttachedThings{Of: id.certificates.Attached}
 }
 
-// IssueDevice makes a device's certificate (ops.Issuer). It is created in domain
-// time and valid in transport time, in which handshakes are judged.
-func (id *identity) IssueDevice(now time.Time) (ops.Issued, error) {
+var _ ops.Issuer = (*identity)(nil)
+
+// IssueDevice makes a device's keys and certificate (ops.Issuer). It is valid in
+// transport time, in which handshakes are judged.
+func (id *identity) IssueDevice() (ops.Issued, error) {
 	c, err := id.ca.IssueDevice(time.Now())
-	return ops.Issued{
-		Certificate: registry.Certificate{ID: c.ID, PEM: c.PEM, CreatedAt: now, NotBefore: c.NotBefore, NotAfter: c.NotAfter},
-		PublicKey:   c.PublicKeyPEM, PrivateKey: c.PrivateKeyPEM,
-	}, err
+	return ops.Issued{Certificate: issued(c.DeviceCertificate), PublicKey: c.PublicKeyPEM, PrivateKey: c.PrivateKeyPEM}, err
 }
 
-// attachments is a snapshot of the things of every ACTIVE certificate, read as a
-// whole at the first question after a change.
-type attachments struct {
-	store store.Store
-
-	mu   sync.Mutex
-	byID map[string][]registry.Name // nil: to be read
+// IssueForCSR makes a certificate for a key that stays with the device.
+func (id *identity) IssueForCSR(csr string) (registry.Certificate, error) {
+	c, err := id.ca.IssueForCSR(csr, time.Now())
+	return issued(c), err
 }
 
-func (a *attachments) forget() {
-	a.mu.Lock()
-	a.byID = nil
-	a.mu.Unlock()
+// ReadDevice reads a certificate that somebody else has made.
+func (*identity) ReadDevice(pem string) (registry.Certificate, error) {
+	c, err := auth.ReadDevice(pem)
+	return issued(c), err
 }
 
-// load is auth's question for one certificate. Errors: NotFound.
-func (a *attachments) load(id string) (auth.Certificate, error) {
-	var found registry.Certificate
-	err := a.store.View(context.Background(), func(tx store.Tx) (err error) {
-		found, err = tx.Certificate(id)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return auth.Certificate{}, job.Errorf(job.NotFound, "There is no certificate %s.", id)
-	}
-	if err != nil || found.Status != registry.Active {
-		return auth.Certificate{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.byID == nil {
-		if a.byID, err = a.read(); err != nil {
-			return auth.Certificate{}, err
-		}
-	}
-	return auth.Certificate{Active: true, Things: a.byID[id]}, nil
+func issued(c auth.DeviceCertificate) registry.Certificate {
+	return registry.Certificate{ID: c.ID, PEM: c.PEM, NotBefore: c.NotBefore, NotAfter: c.NotAfter}
 }
 
-func (a *attachments) read() (map[string][]registry.Name, error) {
-	all := map[string][]registry.Name{}
-	err := a.store.View(context.Background(), func(tx store.Tx) error {
-		return tx.Certificates(func(c registry.Certificate, things []registry.Name) error {
-			if c.Status == registry.Active && len(things) > 0 {
-				all[c.ID] = things
+// attachmentsPage is how many things of a certificate are read at a time. All
+// but gateways have one.
+const attachmentsPage = 1000
+
+// certificateIn is auth's question for one certificate: it reads that one and
+// what it is attached to, however large the fleet is. Errors: NotFound.
+func certificateIn(st store.Store) func(id string) (auth.Certificate, error) {
+	return func(id string) (known auth.Certificate, err error) {
+		err = st.View(context.Background(), func(tx store.Tx) error {
+			c, err := tx.Certificate(id)
+			if err != nil || c.Status != registry.Active {
+				return err
 			}
-			return nil
+			known.Active = true
+			for p := (store.Page{Limit: attachmentsPage}); ; {
+				attached, next, err := tx.ThingsOfCertificate(id, store.AttachmentFilter{}, p)
+				for _, a := range attached {
+					known.Things = append(known.Things, a.Thing)
+				}
+				if p.After = next; err != nil || next == "" {
+					return err
+				}
+			}
 		})
-	})
-	if err != nil {
-		return nil, err
+		if errors.Is(err, store.ErrNotFound) {
+			err = job.Errorf(job.NotFound, "There is no certificate %s.", id)
+		}
+		return known, err
 	}
-	return all, nil
+}
+
+// principalChanged makes a change of a certificate, or of what it is attached
+// to, count from now on: what is remembered of it is forgotten, and sessions of
+// a holder who may do less than before end (registry-and-auth.md E.2,
+// Deactivation). One that is just connecting is looked at again when it is in
+// (mqtt.Gateway.Connected); HTTPS asks for each request.
+func (s *Server) principalChanged(certificate string, less bool) {
+	s.identity.certificates.Forget(certificate)
+	if less {
+		s.gateway.EndSessions(auth.Principal{Kind: auth.ByCertificate, ID: certificate})
+	}
 }

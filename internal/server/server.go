@@ -145,6 +145,9 @@ func (s *Server) openData(context.Context) (err error) {
 		return fmt.Errorf("the data folder %s: %w", s.folder.path, err)
 	}
 	s.closers.push(func(context.Context) error { return s.store.Close() })
+	if from := s.store.MigratedFrom(); from > 0 {
+		s.log.Info("the data folder was brought to the format of this build", "data", s.folder.path, "from", from, "to", sqlite.Format)
+	}
 	s.identity, err = openIdentity(s.folder.path, &s.cfg, s.store)
 	return err
 }
@@ -155,7 +158,7 @@ func (s *Server) compose(context.Context) error {
 	s.gateway = mqtt.New(mqtt.Config{Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName})
 	s.data, s.control = ops.New(ops.Config{
 		Store: s.store, Now: s.cfg.Clock.Now, Audience: s.gateway,
-		Issuer: s.identity, PrincipalsChanged: s.identity.changed,
+		Issuer: s.identity, PrincipalChanged: s.principalChanged,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,

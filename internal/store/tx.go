@@ -58,14 +58,27 @@ type Registry interface {
 
 	// Certificate: ErrNotFound.
 	Certificate(id string) (registry.Certificate, error)
+	// PutCertificate inserts a certificate; of one that is there it rewrites the
+	// status, the version and when it was updated.
 	PutCertificate(registry.Certificate) error
-	// Certificates visits every certificate, with the things it is attached to.
-	Certificates(yield func(registry.Certificate, []registry.Name) error) error
+	// DeleteCertificate: ErrNotFound. Nothing may be attached any more.
+	DeleteCertificate(id string) error
+	// Certificates are ordered by creation, the newest first or last, and come
+	// without their PEM.
+	Certificates(ascending bool, p Page) (certificates []registry.Certificate, next string, err error)
+	// Attach is idempotent: an attachment keeps its place in the order, and
+	// becomes exclusive or not. ErrNotFound.
 	Attach(certificate string, thing int64, exclusive bool) error
-	Detach(certificate string, thing int64) error
-	// PrincipalsOfThing are certificate ids in the order of their attachment.
-	PrincipalsOfThing(thing int64, p Page) (ids []string, next string, err error)
+	// Detach says whether there was such an attachment.
+	Detach(certificate string, thing int64) (was bool, err error)
+	// CertificatesOfThing are in the order of their attachment.
+	CertificatesOfThing(thing int64, f AttachmentFilter, p Page) (attached []registry.Attachment, next string, err error)
+	// ThingsOfCertificate are in the order in which the things were registered.
+	ThingsOfCertificate(id string, f AttachmentFilter, p Page) (attached []registry.Attachment, next string, err error)
 }
+
+// AttachmentFilter narrows a list of attachments; nil does not.
+type AttachmentFilter struct{ Exclusive *bool }
 
 // ThingFilter narrows Things; empty fields do not.
 type ThingFilter struct {

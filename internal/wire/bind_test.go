@@ -157,7 +157,6 @@ func TestBindRefuses(t *testing.T) {
 		"tags, later":                                {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
 		"removeThingType, later":                     {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
 		"namespaceId, later":                         {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "n"}, "", job.NotImplemented, "'namespaceId' (namespaces)"},
-		"exclusive, later":                           {new(iot.AttachThingPrincipalInput), from{"uri:thingName": "t", "header:x-amzn-principal": "p", "query:thingPrincipalType": "EXCLUSIVE_THING"}, "", job.NotImplemented, "EXCLUSIVE_THING"},
 	}
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {

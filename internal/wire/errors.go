@@ -45,6 +45,7 @@ var spellings = [...]Spelling{
 	job.Conflict:              {mqttInvalidRequest, exc("ConflictException", 409), exc("ConflictException", 409)},
 	job.LimitExceeded:         {mqttInvalidRequest, exc("LimitExceededException", 410), exc("LimitExceededException", 410)},
 	job.CertificateState:      {mqttInvalidRequest, exc("CertificateStateException", 406), exc("CertificateStateException", 406)},
+	job.CertificateValidation: {mqttInvalidRequest, exc("CertificateValidationException", 400), exc("CertificateValidationException", 400)},
 	job.DeleteConflict:        {mqttInvalidRequest, exc("DeleteConflictException", 409), exc("DeleteConflictException", 409)},
 	job.NotImplemented:        {mqttInvalidRequest, exc("NotImplementedException", 501), exc("NotImplementedException", 501)},
 	job.UnknownOperation:      {"InvalidTopic", exc("UnknownOperationException", 404), exc("UnknownOperationException", 404)},

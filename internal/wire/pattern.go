@@ -21,6 +21,8 @@ var patterns = map[string]*pattern{
 	"idOrNext":  {`[a-zA-Z0-9_-]+|^\$next`, func(s string) bool { return s == "$next" || bytesOf(alnum+"_-").nonempty(s) }},
 	"uuid":      {`[a-zA-Z0-9\-]+`, bytesOf(alnum + "-").nonempty},
 	"hex":       {`(0x)?[a-fA-F0-9]+`, regexp.MustCompile(`^(0x)?[a-fA-F0-9]+$`).MatchString},
+	"digits":    {`[0-9]+`, bytesOf("0123456789").nonempty},
+	"marker":    {`[A-Za-z0-9+/]+={0,2}`, regexp.MustCompile(`^[A-Za-z0-9+/]+={0,2}$`).MatchString},
 	"arn":       {`^arn:[!-~]+$`, regexp.MustCompile(`^arn:[!-~]+$`).MatchString},
 	"any":       {`[\s\S]*`, func(string) bool { return true }},
 	"printable": {`[\p{Graph}\x20]*`, func(s string) bool { return every(s, func(r rune) bool { return r >= ' ' && r <= '~' }) }},

@@ -23,7 +23,6 @@ var wholeTables = map[string]string{
 	"FROM session ORDER BY":     "all sessions are loaded at the start",
 	"FROM retained ORDER BY":    "all retained messages are loaded at the start",
 	"FROM effect ORDER BY":      "all effects that are left are replayed at the start",
-	"FROM certificate c\n":      "a snapshot of all certificates is what was asked for",
 	"FROM job_due ORDER BY at":  "the first of an index",
 	"FROM dissolved LIMIT 1":    "the first of a table that is empty as a rule",
 	"SELECT 1 FROM dissolved":   "the first of a table that is empty as a rule",
@@ -36,7 +35,7 @@ var wholeTables = map[string]string{
 // sorts are the statements that may sort what they read, each with its reason.
 var sorts = map[string]string{
 	"JOIN thing_group g ON g.key = m.grp": "a thing is in ten groups at most",
-	"FROM attachment WHERE thing":         "a thing has few certificates",
+	"WHERE a.thing = ? AND a.seq > ?":     "a thing has few certificates",
 }
 
 // noted is a store that tells, when it is closed, what it has prepared.

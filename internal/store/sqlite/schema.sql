@@ -1,4 +1,5 @@
--- Schema of a Drover data folder, format 1. Times are epoch milliseconds, 0 is unset.
+-- Schema of a Drover data folder, format 2. Times are epoch milliseconds, 0 is unset.
+-- A change goes here, for a fresh folder, and into migrations/, for one that is there.
 -- The clustered keys and the few indexes are the ones that measurement asked for:
 -- a progress report rewrites one row of execution and appends one of event.
 
@@ -45,8 +46,13 @@ CREATE TABLE certificate (
   status     TEXT NOT NULL,
   created    INTEGER NOT NULL,
   not_before INTEGER NOT NULL,
-  not_after  INTEGER NOT NULL
+  not_after  INTEGER NOT NULL,
+  mode       TEXT NOT NULL DEFAULT 'DEFAULT',
+  version    INTEGER NOT NULL DEFAULT 1,
+  generation TEXT NOT NULL DEFAULT '',
+  updated    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX certificate_created ON certificate (created);
 CREATE TABLE attachment (
   thing       INTEGER NOT NULL,
   certificate TEXT NOT NULL,

@@ -17,9 +17,6 @@ import (
 //go:embed schema.sql
 var schema string
 
-// Format is the version of the data folder's format that this build writes.
-const Format = 1
-
 // application marks the file as Drover's ("drvr").
 const application = 0x64727672
 
@@ -35,6 +32,7 @@ type Store struct {
 	docs     documents
 	observer store.Observer
 	durable  string
+	migrated int    // the format that was found, when it was an older one
 	sync     string // PRAGMA synchronous
 
 	stop func() // ends the checkpointer
@@ -53,8 +51,8 @@ var _ store.Store = (*Store)(nil)
 // readerCount is how many Views run at once; more wait.
 const readerCount = 4
 
-// Open opens the store in a folder, making it if it is new. A folder of a newer
-// format is refused and left as it is.
+// Open opens the store in a folder, making it if it is new. A folder of an older
+// format is brought to ours; a newer one is refused and left as it is.
 func Open(dir string, cfg store.Config, o Options) (*Store, error) {
 	if cfg.Now == nil {
 		return nil, errors.New("sqlite: Config.Now is required")
@@ -111,7 +109,7 @@ func (s *Store) connect(o Options) (*conn, error) {
 }
 
 func (s *Store) prepareFile(c *conn, o Options) error {
-	version, err := c.pragma("user_version")
+	version, err := c.number("user_version")
 	if err != nil {
 		return err
 	}
@@ -119,12 +117,14 @@ func (s *Store) prepareFile(c *conn, o Options) error {
 	if err != nil {
 		return err
 	}
-	fresh := version == "0" && id == "0"
+	fresh := version == 0 && id == "0"
 	switch {
 	case !fresh && id != fmt.Sprint(application):
 		return fmt.Errorf("the file is not a Drover database (application id %s): choose another data folder", id)
-	case !fresh && version != fmt.Sprint(Format):
-		return fmt.Errorf("the data has format %s and this build knows format %d: run a build of Drover that is at least as new as the one that wrote it", version, Format)
+	case version > Format:
+		return fmt.Errorf("the data has format %d and this build knows format %d: run a build of Drover that is at least as new as the one that wrote it", version, Format)
+	case !fresh && version < 1:
+		return fmt.Errorf("the data has format %d, which no build of Drover writes: choose another data folder, or restore this one from a backup", version)
 	}
 	s.sync = "FULL"
 	if o.Volatile {
@@ -137,6 +137,10 @@ func (s *Store) prepareFile(c *conn, o Options) error {
 		err := c.script(fmt.Sprintf("BEGIN; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;", schema, application, Format))
 		if err != nil {
 			return fmt.Errorf("make the tables: %w", err)
+		}
+	} else if version < Format {
+		if err := s.migrate(c, version); err != nil {
+			return err
 		}
 	}
 	mode, err := c.pragma("journal_mode")
@@ -157,6 +161,11 @@ func (s *Store) prepareFile(c *conn, o Options) error {
 
 func (c *conn) pragma(name string) (value string, err error) {
 	err = c.query("PRAGMA "+name, nil, func(r *row) error { value = r.text(0); return nil })
+	return value, err
+}
+
+func (c *conn) number(pragma string) (value int, err error) {
+	err = c.query("PRAGMA "+pragma, nil, func(r *row) error { value = int(r.int(0)); return nil })
 	return value, err
 }
 

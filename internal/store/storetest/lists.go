@@ -374,8 +374,11 @@ func badCursors(t *testing.T, w *world) {
 			_, _, one := tx.JobList(store.JobFilter{}, p)
 			_, _, two := tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, p)
 			_, _, three := tx.ExecutionsForThing(key, store.ExecutionFilter{}, p)
-			_, _, four := tx.PrincipalsOfThing(key, p)
-			for i, err := range []error{one, two, three, four} {
+			_, _, four := tx.CertificatesOfThing(key, store.AttachmentFilter{}, p)
+			_, _, five := tx.ThingsOfCertificate("aa", store.AttachmentFilter{}, p)
+			p.After = "x" + after // the second half of its cursor is an id, which may be anything
+			_, _, six := tx.Certificates(false, p)
+			for i, err := range []error{one, two, three, four, five, six} {
 				if !errors.Is(err, store.ErrCursor) {
 					t.Errorf("list %d after %q: got %v, want ErrCursor", i, after, err)
 				}

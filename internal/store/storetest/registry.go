@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 
@@ -21,7 +20,6 @@ var registryChecks = []check{
 	{"things are listed by name, by attribute, in pages", listThings},
 	{"groups are listed by name and prefix", listGroups},
 	{"membership is idempotent, and both its lists are ordered by name", membership},
-	{"certificates and their attachments", certificates},
 }
 
 func thingsAreKept(t *testing.T, w *world) {
@@ -300,64 +298,4 @@ func membership(t *testing.T, w *world) {
 	}
 	w.missing("joining a deleted thing", w.Update(ctx, func(tx store.Tx) error { return tx.Join(line, keys[2]) }))
 	w.missing("joining a group that is not there", w.Update(ctx, func(tx store.Tx) error { return tx.Join(line+100, keys[0]) }))
-}
-
-func certificates(t *testing.T, w *world) {
-	one := registry.Certificate{ID: "aa", PEM: "pem of aa", Status: registry.Active, CreatedAt: w.now(), NotBefore: w.now(), NotAfter: w.now().Add(far)}
-	two := registry.Certificate{ID: "bb", PEM: "pem of bb", Status: registry.Inactive, CreatedAt: w.now()}
-	pump, valve := w.thing("pump"), w.thing("valve")
-	w.update(func(tx store.Tx) error {
-		for _, step := range []error{
-			tx.PutCertificate(one), tx.PutCertificate(two),
-			tx.Attach("bb", pump, false), tx.Attach("aa", pump, false), tx.Attach("bb", pump, true), tx.Attach("aa", valve, false),
-		} {
-			if step != nil {
-				return step
-			}
-		}
-		two.Status = registry.Revoked
-		return tx.PutCertificate(two)
-	})
-	w.view(func(tx store.Tx) error {
-		got, err := tx.Certificate("bb")
-		if diff := cmp.Diff(two, got); diff != "" {
-			t.Error(diff)
-		}
-		_, none := tx.Certificate("cc")
-		w.missing("a certificate that is not there", none)
-		ids, next, _ := tx.PrincipalsOfThing(pump, store.Page{Limit: 1})
-		if !slices.Equal(ids, []string{"bb"}) {
-			t.Errorf("the first principal: %v", ids)
-		}
-		ids, next, _ = tx.PrincipalsOfThing(pump, store.Page{Limit: 1, After: next})
-		if !slices.Equal(ids, []string{"aa"}) || next != "" {
-			t.Errorf("the second principal: %v, %q", ids, next)
-		}
-		return err
-	})
-	attached := func() map[string][]registry.Name {
-		m := map[string][]registry.Name{}
-		w.view(func(tx store.Tx) error {
-			return tx.Certificates(func(c registry.Certificate, things []registry.Name) error {
-				slices.Sort(things)
-				m[c.ID+" "+string(c.Status)] = things
-				return nil
-			})
-		})
-		return m
-	}
-	same := func(a, b []registry.Name) bool { return slices.Equal(a, b) }
-	if got := attached(); !maps.EqualFunc(got, map[string][]registry.Name{"aa ACTIVE": {"pump", "valve"}, "bb REVOKED": {"pump"}}, same) {
-		t.Errorf("attached: %v", got)
-	}
-	w.update(func(tx store.Tx) error {
-		if err := tx.Detach("aa", valve); err != nil {
-			return err
-		}
-		return tx.DeleteThing(pump)
-	})
-	if got := attached(); !maps.EqualFunc(got, map[string][]registry.Name{"aa ACTIVE": nil, "bb REVOKED": nil}, same) {
-		t.Errorf("attached after that: %v", got)
-	}
-	w.missing("attaching what is not there", w.Update(ctx, func(tx store.Tx) error { return tx.Attach("cc", valve, false) }))
 }

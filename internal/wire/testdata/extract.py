@@ -22,7 +22,10 @@ OPERATIONS = {
         RemoveThingFromThingGroup ListThingsInThingGroup ListThingGroupsForThing CreateJob
         DescribeJob ListJobs GetJobDocument CancelJob DeleteJob DescribeJobExecution
         CancelJobExecution DeleteJobExecution ListJobExecutionsForJob ListJobExecutionsForThing
-        CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals""",
+        CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals
+        CreateCertificateFromCsr RegisterCertificateWithoutCA DescribeCertificate ListCertificates
+        UpdateCertificate DeleteCertificate DetachThingPrincipal ListThingPrincipalsV2
+        ListPrincipalThings ListPrincipalThingsV2""",
 }
 
 

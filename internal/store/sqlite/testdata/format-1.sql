@@ -1,0 +1,191 @@
+-- Schema of a Drover data folder, format 1. Times are epoch milliseconds, 0 is unset.
+-- The clustered keys and the few indexes are the ones that measurement asked for:
+-- a progress report rewrites one row of execution and appends one of event.
+
+CREATE TABLE thing (
+  key        INTEGER PRIMARY KEY AUTOINCREMENT,
+  name       TEXT NOT NULL,
+  uuid       TEXT NOT NULL,
+  attributes TEXT NOT NULL,
+  version    INTEGER NOT NULL,
+  created    INTEGER NOT NULL,
+  deleted    INTEGER NOT NULL DEFAULT 0   -- kept, nameless among the living, while executions name it
+) STRICT;
+CREATE UNIQUE INDEX thing_name ON thing (name) WHERE deleted = 0;
+
+CREATE TABLE thing_group (
+  key         INTEGER PRIMARY KEY AUTOINCREMENT,
+  name        TEXT NOT NULL UNIQUE,
+  uuid        TEXT NOT NULL UNIQUE,
+  description TEXT NOT NULL,
+  attributes  TEXT NOT NULL,
+  version     INTEGER NOT NULL,
+  created     INTEGER NOT NULL
+) STRICT;
+
+-- joined and left_at are membership sequence numbers (left_at 0: still a member).
+-- The thing's name is repeated for the order of ThingsInGroup.
+CREATE TABLE membership (
+  grp     INTEGER NOT NULL,
+  thing   INTEGER NOT NULL,
+  joined  INTEGER NOT NULL,
+  left_at INTEGER NOT NULL DEFAULT 0,
+  name    TEXT NOT NULL,
+  PRIMARY KEY (grp, thing, joined)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX membership_name ON membership (grp, name) WHERE left_at = 0;
+CREATE INDEX membership_thing ON membership (thing, grp) WHERE left_at = 0;
+-- What only an expansion under way may still walk: pruned when there is none.
+CREATE INDEX membership_left ON membership (left_at) WHERE left_at <> 0;
+CREATE TABLE dissolved (grp INTEGER PRIMARY KEY) STRICT;  -- deleted groups whose memberships remain
+
+CREATE TABLE certificate (
+  id         TEXT PRIMARY KEY,
+  pem        TEXT NOT NULL,
+  status     TEXT NOT NULL,
+  created    INTEGER NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attachment (
+  thing       INTEGER NOT NULL,
+  certificate TEXT NOT NULL,
+  seq         INTEGER NOT NULL,
+  exclusive   INTEGER NOT NULL,
+  PRIMARY KEY (thing, certificate)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attachment_certificate ON attachment (certificate);
+
+-- Monotonic numbers: 'membership', 'queue', 'attachment'.
+CREATE TABLE sequence (
+  name  TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+  key                 INTEGER PRIMARY KEY AUTOINCREMENT,
+  id                  TEXT NOT NULL UNIQUE,
+  status              INTEGER NOT NULL,
+  force_canceled      INTEGER NOT NULL,
+  changed             INTEGER NOT NULL,
+  in_progress_minutes INTEGER NOT NULL,
+  selection           INTEGER NOT NULL,
+  created             INTEGER NOT NULL,
+  last_updated        INTEGER NOT NULL,
+  completed           INTEGER NOT NULL,
+  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, actor
+) STRICT;
+CREATE TABLE job_target (
+  target TEXT NOT NULL,
+  job    INTEGER NOT NULL,
+  PRIMARY KEY (target, job)
+) STRICT, WITHOUT ROWID;
+-- How far a job's targets have become executions; rewritten with every slice.
+CREATE TABLE expansion (
+  job       INTEGER PRIMARY KEY,
+  done      INTEGER NOT NULL,
+  pin       INTEGER NOT NULL,
+  target    INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  started   INTEGER NOT NULL,
+  second    INTEGER NOT NULL,
+  in_second INTEGER NOT NULL,
+  released  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
+CREATE TABLE document (
+  job  INTEGER PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT;
+CREATE TABLE tally (
+  job        INTEGER PRIMARY KEY,
+  queued     INTEGER NOT NULL DEFAULT 0, in_progress INTEGER NOT NULL DEFAULT 0, succeeded INTEGER NOT NULL DEFAULT 0,
+  failed     INTEGER NOT NULL DEFAULT 0, timed_out   INTEGER NOT NULL DEFAULT 0, rejected  INTEGER NOT NULL DEFAULT 0,
+  removed    INTEGER NOT NULL DEFAULT 0, canceled    INTEGER NOT NULL DEFAULT 0,
+  finished_succeeded INTEGER NOT NULL DEFAULT 0, finished_failed   INTEGER NOT NULL DEFAULT 0,
+  finished_timed_out INTEGER NOT NULL DEFAULT 0, finished_rejected INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- Jobs that want attention: at 0 at once.
+CREATE TABLE job_due (
+  job INTEGER PRIMARY KEY,
+  at  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX job_due_at ON job_due (at);
+
+CREATE TABLE execution (
+  thing         INTEGER NOT NULL,
+  job           INTEGER NOT NULL,
+  number        INTEGER NOT NULL,
+  seq           INTEGER NOT NULL,
+  status        INTEGER NOT NULL,
+  version       INTEGER NOT NULL,
+  queued        INTEGER NOT NULL,
+  started       INTEGER NOT NULL,
+  last_updated  INTEGER NOT NULL,
+  in_progress_deadline INTEGER NOT NULL,
+  step_deadline INTEGER NOT NULL,
+  due           INTEGER,                  -- the earlier deadline while a timer runs
+  force_canceled INTEGER NOT NULL,
+  retry         INTEGER NOT NULL,
+  last_event    INTEGER NOT NULL,
+  details       BLOB,                     -- JSON object, NULL when empty
+  PRIMARY KEY (thing, job, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
+CREATE INDEX execution_by_seq ON execution (thing, seq);
+CREATE INDEX execution_due ON execution (due) WHERE due IS NOT NULL;
+
+-- The queue: one row for each stored QUEUED or IN_PROGRESS execution, touched
+-- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED.
+CREATE TABLE pending (
+  thing  INTEGER NOT NULL,
+  rank   INTEGER NOT NULL,
+  queued INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  job    INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (thing, rank, queued, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+  seq      INTEGER PRIMARY KEY,
+  previous INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  thing    INTEGER NOT NULL,
+  job      INTEGER NOT NULL,
+  number   INTEGER NOT NULL,
+  kind     INTEGER NOT NULL,
+  status   INTEGER NOT NULL,
+  version  INTEGER NOT NULL,
+  details  BLOB,
+  actor    TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE effect (
+  seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+  thing  TEXT NOT NULL,
+  notify INTEGER NOT NULL,
+  next   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE session (
+  client       TEXT PRIMARY KEY,
+  expiry       INTEGER NOT NULL,          -- milliseconds
+  disconnected INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE subscription (
+  client TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  qos    INTEGER NOT NULL,
+  PRIMARY KEY (client, filter)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE message (
+  client TEXT NOT NULL,
+  seq    INTEGER NOT NULL,
+  body   BLOB NOT NULL,
+  PRIMARY KEY (client, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE retained (
+  topic TEXT PRIMARY KEY,
+  body  BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
