@@ -17,7 +17,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +38,7 @@ func setStatus(t *testing.T, c *cli.Client, arn, status string) {
 	_, id, _ := strings.Cut(arn, "/")
 	call := cli.Call{Operation: "UpdateCertificate", Method: "PUT", Path: "/certificates/" + id, Query: url.Values{"newStatus": {status}}}
 	if err := c.Do(t.Context(), call, nil); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 }
 
@@ -167,6 +169,49 @@ func TestASessionEndsWhenItsCertificateMayDoLess(t *testing.T) {
 	}
 	if err := alive(other); err != nil {
 		t.Errorf("the session of another certificate: %v", err)
+	}
+}
+
+// Devices come in while their certificate is deactivated: whoever got in, at
+// whatever moment, does not stay.
+func TestNobodyWhoIsJustConnectingStays(t *testing.T) {
+	s := begin(t, serveConfig(t))
+	c := operator(t, s)
+	for round := range 5 {
+		cert, arn := certify(t, c, "pump-7")
+		cfg := trust(t, s)
+		cfg.Certificates = []tls.Certificate{cert}
+		in := make(chan *tls.Conn)
+		var dialers sync.WaitGroup
+		for i := range 6 {
+			dialers.Go(func() {
+				for n := 0; ; n++ {
+					nc, err := dialMQTT(s.addrs.MQTTS, cfg, byte(4+i%2), fmt.Sprintf("dev-%d-%d", i, n))
+					if err != nil { // not ACTIVE any more
+						return
+					}
+					in <- nc
+				}
+			})
+		}
+		go func() { dialers.Wait(); close(in) }()
+		first, ok := <-in
+		if !ok {
+			t.Fatal("nobody could connect")
+		}
+		sessions := []*tls.Conn{first}
+		deactivated := make(chan struct{})
+		go func() { setStatus(t, c, arn, "INACTIVE"); close(deactivated) }()
+		for nc := range in {
+			sessions = append(sessions, nc)
+		}
+		<-deactivated
+		for _, nc := range sessions {
+			if _, err := io.ReadAll(nc); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("round %d: one of %d sessions has outlived its certificate", round, len(sessions))
+			}
+			nc.Close()
+		}
 	}
 }
 

@@ -16,7 +16,6 @@ type row struct{ s *zs.Stmt }
 func (r *row) int(i int) int64   { return r.s.ColumnInt64(i) }
 func (r *row) text(i int) string { return r.s.ColumnText(i) }
 func (r *row) bool(i int) bool   { return r.s.ColumnInt64(i) != 0 }
-func (r *row) isNull(i int) bool { return r.s.ColumnIsNull(i) }
 
 // blob copies the column's bytes; nil when it is NULL or empty.
 func (r *row) blob(i int) []byte {

@@ -65,7 +65,7 @@ type DescribeCertificateOutput struct {
 type CertificateDescription struct {
 	CertificateARN   string                     `json:"certificateArn,omitzero"`
 	CertificateID    string                     `json:"certificateId,omitzero"`
-	CaCertificateID  string                     `json:"caCertificateId,omitzero"`
+	CACertificateID  string                     `json:"caCertificateId,omitzero"`
 	Status           registry.CertificateStatus `json:"status,omitzero"`
 	CertificatePEM   string                     `json:"certificatePem,omitzero"`
 	OwnedBy          string                     `json:"ownedBy,omitzero"`
