@@ -12,13 +12,19 @@ import (
 
 // jobFlags are what the server commands share beside their doors.
 type jobFlags struct {
-	Region         string     `help:"Region in ARNs, and of signatures." default:"us-east-1" group:"jobs"`
-	Account        string     `help:"Account in ARNs, twelve digits." default:"000000000000" group:"jobs"`
-	PendingLimit   int        `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"jobs"`
-	MQTTThingName  bool       `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
-	RolloutDefault int64      `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
-	RolloutMax     int64      `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
-	Config         configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE"`
+	Region         string `help:"Region in ARNs, and of signatures." default:"us-east-1" group:"jobs"`
+	Account        string `help:"Account in ARNs, twelve digits." default:"000000000000" group:"jobs"`
+	PendingLimit   int    `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"jobs"`
+	MQTTThingName  bool   `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
+	RolloutDefault int64  `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
+	RolloutMax     int64  `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
+
+	MaxActiveSnapshotJobs   int  `help:"SNAPSHOT jobs that may be active at once; 0 for no limit." default:"100" group:"jobs"`
+	MaxActiveContinuousJobs int  `help:"CONTINUOUS jobs that may be active at once; 0 for no limit." default:"100" group:"jobs"`
+	MaxDeletingJobs         int  `help:"Jobs that may be in deletion at once; 0 for no limit." default:"10" group:"jobs"`
+	RejoinAfterSuccess      bool `help:"A thing that has succeeded, leaves and joins a CONTINUOUS job again gets it once more." default:"true" negatable:"" group:"jobs"`
+
+	Config configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE"`
 	logFlags
 }
 
@@ -38,6 +44,9 @@ func (f *jobFlags) Validate() error {
 		return fmt.Errorf("--pending-limit %d: expected 0 or more", f.PendingLimit)
 	case f.RolloutDefault < 0 || f.RolloutMax < 0:
 		return fmt.Errorf("--rollout-default %d, --rollout-max %d: expected 0 or more", f.RolloutDefault, f.RolloutMax)
+	case f.MaxActiveSnapshotJobs < 0 || f.MaxActiveContinuousJobs < 0 || f.MaxDeletingJobs < 0:
+		return fmt.Errorf("--max-active-snapshot-jobs %d, --max-active-continuous-jobs %d, --max-deleting-jobs %d: expected 0 or more",
+			f.MaxActiveSnapshotJobs, f.MaxActiveContinuousJobs, f.MaxDeletingJobs)
 	case f.RolloutMax > 0 && (f.RolloutDefault > f.RolloutMax):
 		return fmt.Errorf("--rollout-default %d is above --rollout-max %d", f.RolloutDefault, f.RolloutMax)
 	}
@@ -50,6 +59,8 @@ func (f *jobFlags) apply(c *server.Config, s cli.Streams) {
 	c.PendingLimit = f.PendingLimit
 	c.OmitMQTTThingName = !f.MQTTThingName
 	c.RolloutDefault, c.RolloutMax = f.RolloutDefault, f.RolloutMax
+	c.MaxActiveSnapshot, c.MaxActiveContinuous, c.MaxDeleting = f.MaxActiveSnapshotJobs, f.MaxActiveContinuousJobs, f.MaxDeletingJobs
+	c.NoSecondSuccess = !f.RejoinAfterSuccess
 	c.Log = f.logger(s.Err)
 	c.Build = server.Build(cli.ThisBuild())
 }

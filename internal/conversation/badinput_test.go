@@ -37,7 +37,7 @@ func newBenchWith(t *testing.T, document string) *bench {
 	for _, err := range []error{
 		b.listen(),
 		b.things([]string{"pump-7"}),
-		b.createJob("fw-42", []string{"pump-7"}, document, 10),
+		b.createJob("fw-42", []string{"pump-7"}, document, 10, ""),
 		b.queued("fw-42", 1),
 		b.forget(),
 	} {

@@ -15,7 +15,7 @@
 // it stands still at T and 0.678 seconds until a step moves it.
 //
 //	thing NAME...                      register things
-//	job ID THING... [timeout=MIN]      create a job with this document, wait until it is queued; ID may hold {1..12}
+//	job ID THING... [timeout=MIN] [namespace=NS]   create a job with this document, wait until it is queued; ID may hold {1..12}
 //	operator METHOD PATH               a control-plane request
 //	request METHOD PATH [signed=SERVICE] [host=NAME]   a data-plane request as it stands
 //	answer STATUS [TYPE]               what the request before it was answered
@@ -29,7 +29,7 @@
 //	accepted [in order]                its success, without clientToken and timestamp
 //	rejected CODE                      its refusal, without code, clientToken and timestamp
 //
-//	notify THING, notify-next THING [in order]   the next push for the thing, without timestamp
+//	notify THING [namespace=NS], notify-next THING [in order]   the next push for the thing, without timestamp
 //	silence                            no push is left
 //	forget pushes                      the pushes so far do not matter
 //

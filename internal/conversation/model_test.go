@@ -26,6 +26,17 @@ type fleet struct {
 	prefix string // of job ids
 }
 
+// gg is the namespace beside the plain queue that the jobs are in.
+const gg = "gg"
+
+// within is the topic of a verb, of a namespace where there is one.
+func within(namespace, id, verb string) string {
+	if namespace != "" {
+		id += "/namespace-" + namespace
+	}
+	return id + "/" + verb
+}
+
 // shown is an execution, a summary or a state, as a device gets it.
 type shown struct {
 	JobID           string            `json:"jobId"`
@@ -108,20 +119,30 @@ func (f *fleet) same(t *rapid.T, what string, got *shown, want *jobtest.Executio
 // step does one thing to the server and the model, and then looks at all that
 // a device can see: what it was told, the head, the pending lists.
 func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
-	before, headBefore := f.pending(), f.head()
+	before, beforeIn, headBefore := f.pending(""), f.pending(gg), f.head()
 	pushed := do()
-	after, head := f.pending(), f.head()
-	wantNotify, wantNext := !maps.Equal(before, after), headBefore != head
-	for want := count(wantNotify, wantNext); len(pushed) < want; {
+	var want []string
+	if !maps.Equal(before, f.pending("")) {
+		want = append(want, "notify")
+	}
+	if headBefore != f.head() {
+		want = append(want, "notify-next")
+	}
+	if !maps.Equal(beforeIn, f.pending(gg)) {
+		want = append(want, "notify-namespace-"+gg)
+	}
+	for len(pushed) < len(want) {
 		m, err := f.c.next()
 		if err != nil {
-			t.Fatalf("told %d of %d: %v", len(pushed), want, err)
+			t.Fatalf("told %d of %v: %v", len(pushed), want, err)
 		}
 		pushed = append(pushed, m)
 	}
-	next, more := f.ask(t, "$next/get", nil)
-	pushed = append(pushed, more...)
-	f.same(t, "$next", next.Execution, f.m.Head(f.thing))
+	for _, n := range []string{"", gg} {
+		next, more := f.ask(t, within(n, "$next", "get"), nil)
+		pushed = append(pushed, more...)
+		f.same(t, "$next", next.Execution, f.m.Head(f.thing, n))
+	}
 
 	var told []string
 	for _, m := range pushed {
@@ -133,35 +154,21 @@ func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
 		told = append(told, verb)
 		switch verb {
 		case "notify":
-			f.lists(t, "notify", r.Jobs["IN_PROGRESS"], r.Jobs["QUEUED"])
+			f.lists(t, verb, "", r.Jobs["IN_PROGRESS"], r.Jobs["QUEUED"])
+		case "notify-namespace-" + gg:
+			f.lists(t, verb, gg, r.Jobs["IN_PROGRESS"], r.Jobs["QUEUED"])
 		case "notify-next":
-			f.same(t, "notify-next", r.Execution, f.m.Head(f.thing))
+			f.same(t, verb, r.Execution, f.m.Head(f.thing, ""))
 		}
-	}
-	var want []string
-	if wantNotify {
-		want = append(want, "notify")
-	}
-	if wantNext {
-		want = append(want, "notify-next")
 	}
 	if !slices.Equal(told, want) {
 		t.Fatalf("devices were told %v, and should be told %v", told, want)
 	}
 	list, _ := f.ask(t, "get", nil)
-	f.lists(t, "get", list.InProgress, list.Queued)
+	f.lists(t, "get", "", list.InProgress, list.Queued)
 }
 
-func count(all ...bool) (n int) {
-	for _, b := range all {
-		if b {
-			n++
-		}
-	}
-	return n
-}
-
-func (f *fleet) lists(t *rapid.T, what string, inProgress, queued []shown) {
+func (f *fleet) lists(t *rapid.T, what, namespace string, inProgress, queued []shown) {
 	var got, want []string
 	for _, s := range inProgress {
 		got = append(got, fmt.Sprint(s.JobID, " IN_PROGRESS ", s.VersionNumber))
@@ -169,7 +176,7 @@ func (f *fleet) lists(t *rapid.T, what string, inProgress, queued []shown) {
 	for _, s := range queued {
 		got = append(got, fmt.Sprint(s.JobID, " QUEUED ", s.VersionNumber))
 	}
-	for _, e := range f.m.Pending(f.thing) {
+	for _, e := range f.m.Pending(f.thing, namespace) {
 		want = append(want, fmt.Sprint(e.Job, " ", e.Status, " ", e.Version))
 	}
 	if !slices.Equal(got, want) {
@@ -177,16 +184,16 @@ func (f *fleet) lists(t *rapid.T, what string, inProgress, queued []shown) {
 	}
 }
 
-func (f *fleet) pending() map[string]bool {
+func (f *fleet) pending(namespace string) map[string]bool {
 	set := map[string]bool{}
-	for _, e := range f.m.Pending(f.thing) {
+	for _, e := range f.m.Pending(f.thing, namespace) {
 		set[e.Job] = true
 	}
 	return set
 }
 
 func (f *fleet) head() string {
-	if e := f.m.Head(f.thing); e != nil {
+	if e := f.m.Head(f.thing, ""); e != nil {
 		return e.Job
 	}
 	return ""
@@ -244,7 +251,7 @@ func (f *fleet) listen(t *rapid.T) {
 	if err := f.c.welcomed(false); err != nil {
 		t.Fatal(err)
 	}
-	id, err := f.c.subscribe([]string{jobs + "notify", jobs + "notify-next"}, 1, 0)
+	id, err := f.c.subscribe([]string{jobs + "notify", jobs + "notify-next", jobs + "notify-namespace-" + gg}, 1, 0)
 	if err == nil {
 		_, err = f.c.granted(id)
 	}
@@ -254,10 +261,12 @@ func (f *fleet) listen(t *rapid.T) {
 }
 
 func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T) {
+	namespaces := rapid.SampledFrom([]string{"", gg})
 	details := rapid.MapOfN(rapid.StringMatching(`[a-z]{1,3}`), rapid.StringMatching(`[a-z0-9]{1,5}`), 0, 3)
 	return map[string]func(*rapid.T){
 		"create": func(t *rapid.T) {
 			id, minutes := jobs.Draw(t, "job"), rapid.IntRange(0, 4).Draw(t, "timeout")
+			namespace := namespaces.Draw(t, "namespace")
 			if f.m.Jobs[id] != nil {
 				return
 			}
@@ -266,9 +275,12 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 				if minutes > 0 {
 					body["timeoutConfig"] = map[string]any{"inProgressTimeoutInMinutes": minutes}
 				}
+				if namespace != "" {
+					body["namespaceId"] = namespace
+				}
 				b, _ := json.Marshal(body)
 				f.operate(t, "PUT", "/jobs/"+id, string(b), http.StatusOK)
-				f.m.Create(id, minutes, f.thing)
+				f.m.Create(id, namespace, minutes, f.thing)
 				return nil
 			})
 		},
@@ -284,11 +296,13 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 				return pushed
 			})
 		},
-		"update": func(t *rapid.T) { f.update(t, jobs.Draw(t, "job"), details.Draw(t, "details")) },
+		"update": func(t *rapid.T) {
+			f.update(t, jobs.Draw(t, "job"), namespaces.Draw(t, "in"), details.Draw(t, "details"))
+		},
 		"describe": func(t *rapid.T) {
-			id := jobs.Draw(t, "job")
-			got, _ := f.ask(t, id+"/get", nil)
-			want := f.m.Describe(f.thing, id)
+			id, in := jobs.Draw(t, "job"), namespaces.Draw(t, "in")
+			got, _ := f.ask(t, within(in, id, "get"), nil)
+			want := f.m.Describe(f.thing, id, in)
 			if got.Code != want.Code {
 				t.Fatalf("describe: got %q, the model says %q", got.Code, want.Code)
 			}
@@ -347,7 +361,7 @@ func (f *fleet) expiring(d time.Duration) (n int) {
 	return n
 }
 
-func (f *fleet) update(t *rapid.T, id string, details map[string]string) {
+func (f *fleet) update(t *rapid.T, id, in string, details map[string]string) {
 	status := rapid.SampledFrom(job.Statuses()).Draw(t, "status").String()
 	expected := rapid.Int64Range(-1, 4).Draw(t, "expectedVersion")
 	minutes := rapid.IntRange(-1, 3).Draw(t, "step")
@@ -359,8 +373,8 @@ func (f *fleet) update(t *rapid.T, id string, details map[string]string) {
 		if minutes != 0 {
 			body["stepTimeoutInMinutes"] = minutes
 		}
-		got, pushed := f.ask(t, id+"/update", body)
-		want := f.m.Update(f.thing, id, status, expected, details, minutes)
+		got, pushed := f.ask(t, within(in, id, "update"), body)
+		want := f.m.Update(f.thing, id, in, status, expected, details, minutes)
 		if got.Code != want.Code {
 			t.Fatalf("update to %s: got %q, the model says %q", status, got.Code, want.Code)
 		}

@@ -32,7 +32,7 @@ func (r *runner) listen() error {
 	if err := c.welcomed(false); err != nil {
 		return err
 	}
-	id, err := c.subscribe([]string{"$aws/things/+/jobs/notify", "$aws/things/+/jobs/notify-next", probePrefix + "#"}, 1, 0)
+	id, err := c.subscribe([]string{"$aws/things/+/jobs/+", probePrefix + "#"}, 1, 0)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (r *runner) listen() error {
 	if err != nil {
 		return err
 	}
-	if string(granted) != "\x01\x01\x01" {
-		return fmt.Errorf("the observer was granted %v, want 1 1 1", granted)
+	if string(granted) != "\x01\x01" {
+		return fmt.Errorf("the observer was granted %v, want 1 1", granted)
 	}
 	return nil
 }
@@ -54,7 +54,11 @@ func (r *runner) pushed(s Step) error {
 	if err != nil {
 		return err
 	}
-	if want := pushTopic(thing, s.Verb); m.topic != want {
+	verb := s.Verb
+	if n := s.Options["namespace"]; n != "" {
+		verb += "-namespace-" + n
+	}
+	if want := pushTopic(thing, verb); m.topic != want {
 		return fmt.Errorf("the next push was %s %s", m.topic, m.payload)
 	}
 	if m.qos != 1 || m.retain || m.dup {
@@ -189,7 +193,7 @@ func (r *runner) marker() error {
 	}
 	r.counts.markers++
 	id := fmt.Sprintf("marker-%d", r.counts.markers)
-	if err := r.createJob(id, []string{markerThing}, "{}", 0); err != nil {
+	if err := r.createJob(id, []string{markerThing}, "{}", 0, ""); err != nil {
 		return err
 	}
 	if err := r.target.Advance(0); err != nil {

@@ -30,7 +30,7 @@ func TestAMistakeInTheTableNamesItsLine(t *testing.T) {
 
 func TestRowsAndConversationsMustAgree(t *testing.T) {
 	rows, err := ReadRows(strings.NewReader(columns +
-		"1-a\t1\tboth\tx\tIt is.\n1-b\t1\tmqtt\tx\tIt is.\n1-c\t1\tboth\tlater:retry\tIt will be.\n"))
+		"1-a\t1\tboth\tx\tIt is.\n1-b\t1\tmqtt\tx\tIt is.\n1-c\t1\tboth\tlater:windows\tIt will be.\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

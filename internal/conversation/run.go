@@ -202,7 +202,7 @@ func (r *runner) jobs(s Step) error {
 		return err
 	}
 	for _, id := range series(s.Args[0]) {
-		if err := r.createJob(id, s.Args[1:], s.Body, minutes); err != nil {
+		if err := r.createJob(id, s.Args[1:], s.Body, minutes, s.Options["namespace"]); err != nil {
 			return err
 		}
 		if err := r.queued(id, len(s.Args)-1); err != nil {
@@ -215,7 +215,7 @@ func (r *runner) jobs(s Step) error {
 	return r.marker() // who subscribes in the next step is not told of this one
 }
 
-func (r *runner) createJob(id string, things []string, document string, minutes int) error {
+func (r *runner) createJob(id string, things []string, document string, minutes int, namespace string) error {
 	in := map[string]any{"document": document}
 	var targets []string
 	for _, t := range things {
@@ -224,6 +224,9 @@ func (r *runner) createJob(id string, things []string, document string, minutes 
 	in["targets"] = targets
 	if minutes > 0 {
 		in["timeoutConfig"] = map[string]int{"inProgressTimeoutInMinutes": minutes}
+	}
+	if namespace != "" {
+		in["namespaceId"] = namespace
 	}
 	body, err := json.Marshal(in)
 	if err != nil {

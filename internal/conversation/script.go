@@ -69,7 +69,7 @@ type shape struct {
 
 var shapes = map[string]shape{
 	"thing":       {min: 1, max: -1},
-	"job":         {min: 2, max: -1, options: "timeout", body: true},
+	"job":         {min: 2, max: -1, options: "timeout namespace", body: true},
 	"operator":    {min: 2, max: 2, body: true},
 	"request":     {min: 2, max: 2, options: "signed host", body: true},
 	"answer":      {min: 1, max: 2, body: true, ordered: true},
@@ -81,7 +81,7 @@ var shapes = map[string]shape{
 	"device":      {min: 2, max: 3, options: "quoted", body: true},
 	"accepted":    {body: true, ordered: true},
 	"rejected":    {min: 1, max: 1, body: true},
-	"notify":      {min: 1, max: 1, body: true, ordered: true},
+	"notify":      {min: 1, max: 1, options: "namespace", body: true, ordered: true},
 	"notify-next": {min: 1, max: 1, body: true, ordered: true},
 	"silence":     {},
 	"forget":      {min: 1, max: 1},

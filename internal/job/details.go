@@ -15,16 +15,7 @@ const MaxID = 64
 
 // Valid says whether id has the length and characters of a job id.
 func (id ID) Valid() bool {
-	if id == "" || len(id) > MaxID {
-		return false
-	}
-	for i := range len(id) {
-		c := id[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
+	return id != "" && len(id) <= MaxID && word(string(id))
 }
 
 // Equal says whether both maps hold the same pairs; nil equals empty.

@@ -25,8 +25,16 @@ type Execution struct {
 	InProgressDeadline time.Time // of the job's timeoutConfig, set when it starts
 	StepDeadline       time.Time // of stepTimeoutInMinutes
 
-	RetryAttempt int64 // retries before this attempt; 0 for the first
-	LastEvent    int64 // sequence of its latest history event; the store fills it
+	RetryAttempt  int64 // retries before this attempt; 0 for the first
+	RetriesFailed int64 // how many of them were for FAILED; the others were for TIMED_OUT
+	// FinishedBefore is the status of the latest attempt before this one that was
+	// finished; 0: there was none.
+	FinishedBefore Status
+	// Left says that the thing ceased to be a target of a CONTINUOUS job while
+	// this attempt ran: it goes on, and is not tried again.
+	Left bool
+
+	LastEvent int64 // sequence of its latest history event; the store fills it
 }
 
 // New is the first state of an execution: QUEUED, version 1.

@@ -21,8 +21,8 @@ func (s Selection) String() string {
 	return ""
 }
 
-// NewJob is a SNAPSHOT job as it is created: IN_PROGRESS, its membership pinned,
-// its rollout about to begin.
+// NewJob is a job as it is created, SNAPSHOT unless its Selection is set to
+// another: IN_PROGRESS, its membership pinned, its rollout about to begin.
 func NewJob(id ID, targets []string, resolved []Target, pin int64, now time.Time) Job {
 	return Job{
 		State:     State{ID: id, Status: JobInProgress, ChangedAt: now},
@@ -64,6 +64,8 @@ type Job struct {
 	// Expansion is how far its targets have become executions.
 	Expansion Expansion
 	Rollout   Rollout
+	Abort     AbortPolicy
+	Retry     RetryPolicy // State.Retries is what it allows
 }
 
 // Target is the thing or group that a target's ARN named when the job was
@@ -82,7 +84,22 @@ type Expansion struct {
 	Pin    int64 // membership sequence when the job first became IN_PROGRESS
 	Target int   // index of the target being walked
 	After  int64 // key of the last thing taken of that target
-	Stats  Stats // what the rollout has released so far
+	// Associated is the first target that was associated later, and not given at
+	// the creation (0: there is none), Since when it was.
+	Associated int
+	Since      time.Time
+	Stats      Stats // what the rollout has released so far
+}
+
+// Taken says that a thing whose newest attempt is this one (Number 0: none) is
+// not for the target being walked to take: it has the job already. What a thing
+// had before the target was associated does not count, once it has ended.
+func (x Expansion) Taken(newest Execution) bool {
+	if newest.Number == 0 {
+		return false
+	}
+	late := x.Associated > 0 && x.Target >= x.Associated
+	return !late || newest.Status.Pending() || newest.QueuedAt.After(x.Since)
 }
 
 // Complete says whether the job is finished: everything was handed out and

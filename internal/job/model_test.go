@@ -22,14 +22,19 @@ type domain struct {
 }
 
 func (d *domain) queue(id job.ID) job.Queue {
-	q := job.Queue{Named: d.rows[id]}
+	q := d.queueOf(d.jobs[id].Namespace)
+	q.Named = d.rows[id]
+	q.Named.Job = d.jobs[id]
+	return q
+}
+
+func (d *domain) queueOf(n job.Namespace) (q job.Queue) {
 	for _, e := range d.rows {
-		if e.Status.Pending() {
+		if e.Status.Pending() && d.jobs[e.JobID].Namespace == n {
 			e.Job = d.jobs[e.JobID]
 			q.Pending = append(q.Pending, e)
 		}
 	}
-	q.Named.Job = d.jobs[id]
 	slices.SortFunc(q.Pending, func(a, b job.Entry) int {
 		if job.Less(a.Execution, b.Execution) {
 			return -1
@@ -53,8 +58,8 @@ func (d *domain) write(out job.Outcome) {
 	}
 }
 
-func (d *domain) apply(id job.ID, c job.Change) error {
-	out, err := d.queue(id).Apply(job.Ref{Job: id}, c, d.now)
+func (d *domain) apply(id job.ID, n job.Namespace, c job.Change) error {
+	out, err := d.queue(id).Within(n).Apply(job.Ref{Job: id}, c, d.now)
 	d.write(out)
 	return err
 }
@@ -85,8 +90,8 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 		start := time.UnixMilli(1_760_000_000_000).UTC()
 		m := jobtest.New(start)
 		d := &domain{rows: map[job.ID]job.Entry{}, now: start, jobs: map[job.ID]job.State{}}
-		names := []string{"a", "b", "c", "d", "e"}
-		jobs := rapid.SampledFrom(names)
+		jobs := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
+		namespaces := rapid.SampledFrom([]string{"", "gg", "other"})
 		t.Repeat(map[string]func(*rapid.T){
 			"create": func(t *rapid.T) {
 				id := jobs.Draw(t, "job")
@@ -94,14 +99,15 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 					return
 				}
 				minutes := rapid.IntRange(0, 5).Draw(t, "timeout")
-				m.Create(id, minutes, "t")
-				s := job.State{Key: int64(id[0]), ID: job.ID(id), Status: job.JobInProgress, InProgressMinutes: int64(minutes)}
+				namespace := namespaces.Draw(t, "namespace")
+				m.Create(id, namespace, minutes, "t")
+				s := job.State{Key: int64(id[0]), ID: job.ID(id), Status: job.JobInProgress, InProgressMinutes: int64(minutes), Namespace: job.Namespace(namespace)}
 				d.jobs[s.ID] = s
 				d.write(d.queue(s.ID).Enqueue(job.Entry{Execution: job.New(1, s.Key, s.ID, 1, d.now), Job: s}, d.now))
 			},
 			"start-next": func(t *rapid.T) {
 				step := rapid.IntRange(0, 3).Draw(t, "step")
-				out, head, ok, err := d.queue("").StartNext(job.Change{Kind: job.Start, Step: job.StepTimeout{Minutes: int64(step)}}, d.now)
+				out, head, ok, err := d.queueOf("").StartNext(job.Change{Kind: job.Start, Step: job.StepTimeout{Minutes: int64(step)}}, d.now)
 				d.write(out)
 				want := m.StartNext("t", nil, step).Execution
 				if err != nil || ok != (want != nil) || ok && (string(head.JobID) != want.Job || head.Version != want.Version) {
@@ -123,15 +129,16 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 				} else {
 					c.Step.Minutes = int64(step)
 				}
-				agree(t, "update", d.apply(job.ID(id), c), m.Update("t", id, status.String(), expected, details, step))
+				in := namespaces.Draw(t, "asked in")
+				agree(t, "update", d.apply(job.ID(id), job.Namespace(in), c), m.Update("t", id, in, status.String(), expected, details, step))
 			},
 			"cancel execution": func(t *rapid.T) {
 				id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
-				agree(t, "cancel", d.apply(job.ID(id), job.Change{Kind: job.Cancel, Force: force}), m.CancelExecution("t", id, force))
+				agree(t, "cancel", d.apply(job.ID(id), "", job.Change{Kind: job.Cancel, Force: force}), m.CancelExecution("t", id, force))
 			},
 			"delete execution": func(t *rapid.T) {
 				id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
-				agree(t, "delete", d.apply(job.ID(id), job.Change{Kind: job.Delete, Force: force}), m.DeleteExecution("t", id, force))
+				agree(t, "delete", d.apply(job.ID(id), "", job.Change{Kind: job.Delete, Force: force}), m.DeleteExecution("t", id, force))
 			},
 			"time": func(t *rapid.T) {
 				by := time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second
@@ -139,15 +146,17 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 				d.now = d.now.Add(by)
 			},
 			"": func(t *rapid.T) {
-				var want, got []string
-				for _, e := range m.Pending("t") {
-					want = append(want, e.Job+e.Status)
-				}
-				for _, e := range d.queue("").Visible(d.now) {
-					got = append(got, string(e.JobID)+e.Status.String())
-				}
-				if !slices.Equal(want, got) {
-					t.Fatalf("pending is %v, the model's %v", got, want)
+				for _, n := range []string{"", "gg", "other"} {
+					var want, got []string
+					for _, e := range m.Pending("t", n) {
+						want = append(want, e.Job+e.Status)
+					}
+					for _, e := range d.queueOf(job.Namespace(n)).Visible(d.now) {
+						got = append(got, string(e.JobID)+e.Status.String())
+					}
+					if !slices.Equal(want, got) {
+						t.Fatalf("pending in %q is %v, the model's %v", n, got, want)
+					}
 				}
 				for id, row := range d.rows {
 					seen, _ := job.Effective(row.Execution, d.jobs[id], d.now)

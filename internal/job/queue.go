@@ -13,10 +13,11 @@ type Entry struct {
 	Job State
 }
 
-// Queue is the aggregate: the pending executions of one thing, and the one that
-// a request names. All rules that look at more than one execution are here.
+// Queue is the aggregate: the pending executions of one thing in one namespace,
+// and the one that a request names, which is of that namespace. All rules that
+// look at more than one execution are here.
 type Queue struct {
-	// Pending holds the thing's stored QUEUED and IN_PROGRESS rows in queue
+	// Pending holds the stored QUEUED and IN_PROGRESS rows in queue
 	// order (IN_PROGRESS first, then QueuedAt, then Seq), as many as were
 	// needed to see one more than the visible limit. Nil when it was not asked for.
 	Pending []Entry
@@ -25,14 +26,17 @@ type Queue struct {
 	// Previous is the attempt before Named; Number 0: there is none.
 	Previous Entry
 	// Newer is the thing's newest attempt of the same job when that is not
-	// Named; Number 0: Named is the newest.
+	// Named; Number 0: Named is the newest. Only the newest is ever pending.
 	Newer Entry
+	// Superseded says that an attempt newer than Named is finished.
+	Superseded bool
 }
 
 // Move is one execution's step from before to after: what the store writes.
 // Before.Number is 0 for an execution that is new, After.Number for one that is deleted.
 type Move struct {
 	Before, After Execution
+	Namespace     Namespace // of the queue that it is a place in
 	Kind          Kind
 	Actor         string
 	Tally         Tally
@@ -40,12 +44,15 @@ type Move struct {
 
 // Effect tells what devices must hear after a commit (device-plane.md 4.3).
 type Effect struct {
-	ThingKey int64
-	Thing    string
-	Notify   bool  // the visible pending set changed
-	Next     bool  // the head's (jobId, executionNumber) changed
-	After    Queue // the queue as it is then, for rendering
-	At       time.Time
+	ThingKey  int64
+	Thing     string
+	Namespace Namespace // whose queue it is
+	Notify    bool      // the visible pending set changed
+	// Next: the head's (jobId, executionNumber) changed. Of a namespace this is
+	// told to nobody, for only the plain queue has a notify-next (4.4).
+	Next  bool
+	After Queue // the queue as it is then, for rendering
+	At    time.Time
 	// Row is the durable row of this effect, 0 when it lives in memory only:
 	// it is set by the store when Durable was asked for (design.md decision 2).
 	Row     int64
@@ -136,6 +143,16 @@ func (q Queue) Find(now time.Time) (Execution, error) {
 	return Execution{}, Errorf(NotFound, "No such job execution: this thing has none with that job id and execution number")
 }
 
+// Within is the queue as a request that names this namespace sees it: an
+// execution of another one is not there. The empty one asks for none
+// (device-plane.md 4.4).
+func (q Queue) Within(n Namespace) Queue {
+	if n != "" && q.Named.Job.Namespace != n {
+		q.Named, q.Previous, q.Newer = Entry{}, Entry{}, Entry{}
+	}
+	return q
+}
+
 // StartNext hands out the head, starting it if it is QUEUED. ok is false when
 // the queue is empty (device-plane.md 3.2).
 func (q Queue) StartNext(c Change, now time.Time) (_ Outcome, head Execution, ok bool, _ error) {
@@ -169,6 +186,7 @@ func (q Queue) Apply(r Ref, c Change, now time.Time) (Outcome, error) {
 	stored := q.Named.Execution
 	if seen.Version != stored.Version {
 		out.step(stored, seen, Change{Kind: Sweep, Actor: ActorService}, now)
+		out.retry(now)
 	}
 	if c.Kind == Sweep {
 		return out, nil
@@ -182,8 +200,23 @@ func (q Queue) Apply(r Ref, c Change, now time.Time) (Outcome, error) {
 	}
 	if next.Version != seen.Version {
 		out.step(seen, next, c, now)
+		out.retry(now)
 	}
 	return out, nil
+}
+
+// retry queues the attempt that follows one that has just ended, where its job
+// allows one. It is part of the same change, so devices are told once; the one
+// that ended stays the named one.
+func (o *Outcome) retry(now time.Time) {
+	ended := o.Queue
+	next, ok := ended.Named.Job.Retry(ended.Named.Execution, now)
+	if !ok || ended.Newer.Number != 0 {
+		return
+	}
+	*o = o.Then(ended.Enqueue(Entry{next, ended.Named.Job}, now))
+	o.Queue.Newer = o.Queue.Named
+	o.Queue.Named, o.Queue.Previous = ended.Named, ended.Previous
 }
 
 // ActorService is the actor of what the service does by itself.
@@ -214,8 +247,9 @@ func (q Queue) Drop(now time.Time) Outcome {
 // the same job before it, with Number 0 if there is none.
 func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
 	e.Seq = math.MaxInt64 // the last of its instant until the store has numbered it
+	e.FinishedBefore = q.Named.Latest()
 	out := Outcome{Queue: q}
-	out.Queue.Previous, out.Queue.Named, out.Queue.Newer = q.Named, e, Entry{}
+	out.Queue.Previous, out.Queue.Named, out.Queue.Newer, out.Queue.Superseded = q.Named, e, Entry{}, false
 	out.step(Execution{}, e.Execution, Change{Kind: Enqueue, Actor: ActorService}, now)
 	return out
 }
@@ -224,9 +258,10 @@ func (q Queue) Enqueue(e Entry, now time.Time) Outcome {
 // difference of the two queues. This is the only place that knows when devices
 // are told.
 func (o *Outcome) step(before, after Execution, c Change, now time.Time) {
+	namespace := o.Queue.Named.Job.Namespace
 	o.Moves = append(o.Moves, Move{
-		Before: before, After: after, Kind: c.Kind, Actor: c.Actor,
-		Tally: Delta(o.Queue.Newer.Execution, before, after, o.Queue.Previous.Execution),
+		Before: before, After: after, Namespace: namespace, Kind: c.Kind, Actor: c.Actor,
+		Tally: Delta(o.Queue.Newer.Execution, before, after, o.Queue.Previous.Execution, o.Queue.Superseded),
 	})
 	oldHead, _ := headCounting(o.Queue, before, now)
 	o.Queue = o.Queue.replace(before, after)
@@ -235,12 +270,14 @@ func (o *Outcome) step(before, after Execution, c Change, now time.Time) {
 	was := before.Number != 0 && before.Status.Pending()
 	is := after.Number != 0 && after.Status.Pending()
 	notify := was != is
-	next := oldHead.JobID != newHead.JobID || oldHead.Number != newHead.Number
+	next := namespace == "" && (oldHead.JobID != newHead.JobID || oldHead.Number != newHead.Number)
 	if !notify && !next {
 		return
 	}
 	thing := cmp.Or(after.ThingKey, before.ThingKey)
-	o.Effects = append(o.Effects, Effect{ThingKey: thing, Notify: notify, Next: next, After: o.Queue, At: now})
+	o.Effects = append(o.Effects, Effect{
+		ThingKey: thing, Namespace: namespace, Notify: notify, Next: next, After: o.Queue, At: now,
+	})
 }
 
 // headCounting is the head that devices were last told of: a row that is only

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -15,33 +16,33 @@ type machine struct {
 	rows    map[ID][]Execution // attempts by job, oldest first
 	states  map[ID]State
 	tallies map[ID]Tally
-	told    []Ref // heads as devices were told
-	pending map[Ref]bool
+	told    Ref // the plain head as devices were told
+	pending map[Namespace]map[Ref]bool
 	seq     int64
 }
+
+// budgets of the machine's jobs: none, separate, one that is shared, a short one.
+var budgets = []Budget{{}, {Failed: 2, TimedOut: 1}, {Both: 3}, {TimedOut: 1}}
 
 func newMachine() *machine {
 	m := &machine{
 		now: epoch, rows: map[ID][]Execution{}, states: map[ID]State{}, tallies: map[ID]Tally{},
-		told: []Ref{{}}, pending: map[Ref]bool{},
+		pending: map[Namespace]map[Ref]bool{},
 	}
 	for i, id := range []ID{"a", "b", "c", "d"} {
-		m.states[id] = State{Key: int64(i + 1), ID: id, Status: JobInProgress, InProgressMinutes: int64(i) * 3}
+		m.states[id] = State{Key: int64(i + 1), ID: id, Status: JobInProgress, InProgressMinutes: int64(i) * 3, Retries: budgets[i]}
+		if i >= 2 { // two jobs in each of two namespaces
+			s := m.states[id]
+			s.Namespace = "gg"
+			m.states[id] = s
+		}
 	}
 	return m
 }
 
 // queue is what the store would hand to a decision.
 func (m *machine) queue(r Ref) Queue {
-	var q Queue
-	for id, attempts := range m.rows {
-		for _, e := range attempts {
-			if e.Status.Pending() {
-				q.Pending = append(q.Pending, Entry{e, m.states[id]})
-			}
-		}
-	}
-	slices.SortFunc(q.Pending, func(a, b Entry) int { return compare(a.Execution, b.Execution) })
+	q := m.queueOf(m.states[r.Job].Namespace)
 	attempts := m.rows[r.Job]
 	for i, e := range attempts {
 		if e.Number == r.Number || r.Number == 0 && i == len(attempts)-1 {
@@ -51,9 +52,27 @@ func (m *machine) queue(r Ref) Queue {
 			}
 			if i < len(attempts)-1 {
 				q.Newer = Entry{attempts[len(attempts)-1], m.states[r.Job]}
+				q.Superseded = slices.ContainsFunc(attempts[i+1:], func(e Execution) bool { return e.Status.Finished() })
 			}
 		}
 	}
+	return q
+}
+
+// queueOf is the queue of a namespace.
+func (m *machine) queueOf(n Namespace) Queue {
+	var q Queue
+	for id, attempts := range m.rows {
+		if m.states[id].Namespace != n {
+			continue
+		}
+		for _, e := range attempts {
+			if e.Status.Pending() {
+				q.Pending = append(q.Pending, Entry{e, m.states[id]})
+			}
+		}
+	}
+	slices.SortFunc(q.Pending, func(a, b Entry) int { return compare(a.Execution, b.Execution) })
 	return q
 }
 
@@ -74,6 +93,9 @@ func (m *machine) write(t *rapid.T, out Outcome) {
 				t.Fatal("startedAt moved")
 			}
 		}
+		if move.Namespace != m.states[id].Namespace {
+			t.Fatalf("a move of %s is in namespace %q", id, move.Namespace)
+		}
 		m.tallies[id] = m.tallies[id].Plus(move.Tally)
 		switch {
 		case b.Number == 0:
@@ -82,6 +104,7 @@ func (m *machine) write(t *rapid.T, out Outcome) {
 			m.rows[id] = append(m.rows[id], a)
 		case a.Number == 0:
 			m.rows[id] = slices.DeleteFunc(m.rows[id], func(e Execution) bool { return e.Number == b.Number })
+			m.relink(id)
 		default:
 			for i := range m.rows[id] {
 				if m.rows[id][i].Number == a.Number {
@@ -92,12 +115,24 @@ func (m *machine) write(t *rapid.T, out Outcome) {
 	}
 	for _, e := range out.Effects {
 		head, _ := Head(e.After, m.now)
+		if e.Next && e.Namespace != "" {
+			t.Fatal("a namespace has no notify-next")
+		}
 		if e.Next {
-			m.told = append(m.told, head.refIfAny())
+			m.told = head.refIfAny()
 		}
 		if e.Notify {
-			m.pending = pendingSet(e.After, m.now)
+			m.pending[e.Namespace] = pendingSet(e.After, m.now)
 		}
+	}
+}
+
+// relink keeps, after one was deleted, what attempts know of those before them.
+func (m *machine) relink(id ID) {
+	var behind Status
+	for i := range m.rows[id] {
+		m.rows[id][i].FinishedBefore = behind
+		behind = m.rows[id][i].Latest()
 	}
 }
 
@@ -130,22 +165,29 @@ func (m *machine) sweep(t *rapid.T) {
 }
 
 func (m *machine) check(t *rapid.T) {
-	q := m.queue(Ref{})
-	head, _ := Head(q, m.now)
-	if last := m.told[len(m.told)-1]; last != head.refIfAny() {
-		t.Fatalf("devices were told that %v is next, and it is %v", last, head.refIfAny())
+	head, _ := Head(m.queueOf(""), m.now)
+	if m.told != head.refIfAny() {
+		t.Fatalf("devices were told that %v is next, and it is %v", m.told, head.refIfAny())
 	}
-	seen := pendingSet(q, m.now)
-	if len(seen) != len(m.pending) {
-		t.Fatalf("devices were told of %v, and pending is %v", m.pending, seen)
-	}
-	visible := q.Visible(m.now)
-	for i := 1; i < len(visible); i++ {
-		if !Less(visible[i-1], visible[i]) {
-			t.Fatalf("the queue is out of order at %d", i)
+	for _, n := range []Namespace{"", "gg"} {
+		q := m.queueOf(n)
+		if seen := pendingSet(q, m.now); !maps.Equal(seen, m.pending[n]) {
+			t.Fatalf("devices were told of %v in %q, and pending is %v", m.pending[n], n, seen)
+		}
+		visible := q.Visible(m.now)
+		for i := 1; i < len(visible); i++ {
+			if !Less(visible[i-1], visible[i]) {
+				t.Fatalf("the queue of %q is out of order at %d", n, i)
+			}
 		}
 	}
 	for id, attempts := range m.rows {
+		for i, e := range attempts {
+			if e.Status.Pending() && i < len(attempts)-1 {
+				t.Fatalf("attempt %d of job %s is pending behind a newer one", e.Number, id)
+			}
+		}
+		m.checkRetries(t, id)
 		var want Tally
 		if n := len(attempts); n > 0 {
 			want.Things[attempts[n-1].Status]++
@@ -162,6 +204,29 @@ func (m *machine) check(t *rapid.T) {
 	}
 }
 
+// checkRetries recounts what each attempt says of the retries before it.
+func (m *machine) checkRetries(t *rapid.T, id ID) {
+	for i, e := range m.rows[id] {
+		if e.RetryAttempt == 0 {
+			continue
+		}
+		b := m.states[id].Retries
+		if e.RetryAttempt > max(b.Both, b.Failed+b.TimedOut) || e.RetriesFailed > max(b.Both, b.Failed) ||
+			e.RetryAttempt-e.RetriesFailed > max(b.Both, b.TimedOut) {
+			t.Fatalf("job %s with the budget %+v has a retry %+v", id, b, e)
+		}
+		if i == 0 || m.rows[id][i-1].Number != e.Number-1 {
+			continue // the one before was deleted
+		}
+		before := m.rows[id][i-1]
+		failed := before.Status == Failed
+		if !failed && before.Status != TimedOut || before.Left || e.RetryAttempt != before.RetryAttempt+1 ||
+			(e.RetriesFailed != before.RetriesFailed) != failed {
+			t.Fatalf("a retry %+v follows %+v", e, before)
+		}
+	}
+}
+
 // TestTheQueueUnderRandomChanges: versions grow by one, terminal is final, one
 // winner per expected version, the queue is in order, what devices were last
 // told is what there is, and both counter sets equal their recounts.
@@ -173,14 +238,15 @@ func TestTheQueueUnderRandomChanges(t *testing.T) {
 			"enqueue": func(t *rapid.T) {
 				id := ids.Draw(t, "job")
 				attempts := m.rows[id]
-				if n := len(attempts); n > 1 || n == 1 && attempts[0].Status.Pending() || m.states[id].Status != JobInProgress {
-					return // counters look two attempts deep; this jobs have no more
+				q := m.queue(Ref{Job: id})
+				if n := len(attempts); n > 0 && attempts[n-1].Status.Pending() || m.states[id].Status != JobInProgress {
+					return // only the newest is ever pending
 				}
-				e := New(7, m.states[id].Key, id, int64(len(attempts)+1), m.now)
-				m.write(t, m.queue(Ref{Job: id}).Enqueue(Entry{e, m.states[id]}, m.now))
+				e := New(7, m.states[id].Key, id, q.Named.Number+1, m.now)
+				m.write(t, q.Enqueue(Entry{e, m.states[id]}, m.now))
 			},
 			"start-next": func(t *rapid.T) {
-				q := m.queue(Ref{})
+				q := m.queueOf(rapid.SampledFrom([]Namespace{"", "gg"}).Draw(t, "namespace"))
 				head, any := Head(q, m.now)
 				out, got, ok, err := q.StartNext(Change{Kind: Start}, m.now)
 				if err != nil || ok != any || ok && (got.Ref() != head.Ref() || got.Status != InProgress) {
@@ -205,7 +271,8 @@ func TestTheQueueUnderRandomChanges(t *testing.T) {
 				}
 				m.write(t, out)
 				if err == nil {
-					again, err := m.queue(Ref{Job: id}).Apply(Ref{Job: id}, c, m.now)
+					same := Ref{id, now.Number} // without a number it is the retry that is meant now
+					again, err := m.queue(same).Apply(same, c, m.now)
 					if code(err) != VersionMismatch || len(again.Moves) != 0 {
 						t.Fatalf("a second winner for version %d: %v", expected, err)
 					}
@@ -223,18 +290,14 @@ func TestTheQueueUnderRandomChanges(t *testing.T) {
 			},
 			"delete": func(t *rapid.T) {
 				id := ids.Draw(t, "job")
-				n := rapid.Int64Range(0, 2).Draw(t, "number")
+				n := rapid.Int64Range(0, 4).Draw(t, "number")
 				out, _ := m.queue(Ref{id, n}).Apply(Ref{id, n}, Change{Kind: Delete, Force: rapid.Bool().Draw(t, "force")}, m.now)
 				m.write(t, out)
-				if len(m.rows[id]) > 0 && m.rows[id][0].Number == 2 {
-					m.rows[id][0].Number = 1 // "numbers may be reused after deletion"
-					if m.pending[Ref{id, 2}] {
-						delete(m.pending, Ref{id, 2})
-						m.pending[Ref{id, 1}] = true
-					}
-					if last := &m.told[len(m.told)-1]; *last == (Ref{id, 2}) {
-						last.Number = 1
-					}
+			},
+			"leave": func(t *rapid.T) {
+				id := ids.Draw(t, "job")
+				if n := len(m.rows[id]); n > 0 && Leaves(m.rows[id][n-1]) == Mark {
+					m.rows[id][n-1].Left = true
 				}
 			},
 			"cancel job": func(t *rapid.T) {
@@ -254,59 +317,4 @@ func TestTheQueueUnderRandomChanges(t *testing.T) {
 			"": m.check,
 		})
 	})
-}
-
-// TestARolloutNeverExceedsItsRateInAnySlidingMinute asks at random moments and
-// takes all that it is given.
-func TestARolloutNeverExceedsItsRateInAnySlidingMinute(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := Rollout{PerMinute: rapid.Int64Range(1, 1000).Draw(t, "rate")}
-		s := Stats{Start: epoch}
-		now := epoch
-		type release struct {
-			at time.Time
-			n  int64
-		}
-		var all []release
-		for range rapid.IntRange(1, 300).Draw(t, "asks") {
-			quota, wake := r.Next(s, now)
-			take := rapid.Int64Range(0, quota).Draw(t, "take")
-			s = s.Release(take, now)
-			all = append(all, release{now, take})
-			if !wake.After(now) {
-				t.Fatalf("wake %v is not after %v", wake, now)
-			}
-			if rapid.Bool().Draw(t, "prompt") {
-				now = wake
-			} else {
-				now = now.Add(time.Duration(rapid.Int64Range(1, int64(5*time.Second)).Draw(t, "pause")))
-			}
-		}
-		for i := range all {
-			var sum int64
-			for j := i; j < len(all) && all[j].at.Sub(all[i].at) < time.Minute; j++ {
-				sum += all[j].n
-			}
-			if sum > r.PerMinute {
-				t.Fatalf("%d released within a minute, the rate is %d", sum, r.PerMinute)
-			}
-		}
-	})
-}
-
-func TestARolloutThatIsAskedInTimeReachesItsRate(t *testing.T) {
-	for _, rate := range []int64{1, 7, 60, 1000} {
-		r, s, now := Rollout{PerMinute: rate}, Stats{Start: epoch}, epoch
-		for now.Before(epoch.Add(period * time.Second)) {
-			quota, wake := r.Next(s, now)
-			if now == epoch && quota == 0 {
-				t.Fatalf("at rate %d the first is not released at once", rate)
-			}
-			s = s.Release(quota, now)
-			now = wake
-		}
-		if s.Released != rate {
-			t.Errorf("rate %d released %d in its period", rate, s.Released)
-		}
-	}
 }

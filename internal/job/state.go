@@ -11,6 +11,8 @@ type State struct {
 	ForceCanceled     bool      // CancelJob with force
 	ChangedAt         time.Time // when Status last changed: the time of a cancellation
 	InProgressMinutes int64     // timeoutConfig; 0: none
+	Retries           Budget    // jobExecutionsRetryConfig
+	Namespace         Namespace // of its executions' queues; empty: the plain ones
 }
 
 // Effective is what the job's flag and the clock make of a stored row that no

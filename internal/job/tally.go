@@ -27,12 +27,20 @@ func (t Tally) Pending() int64 { return t.Things[Queued] + t.Things[InProgress] 
 
 // Delta is what one attempt's step from before to after adds to its job's
 // counters; a Number of 0 means that there was, or is, none. newer is the
-// thing's newest attempt if that is another one, previous the attempt before.
-func Delta(newer, before, after, previous Execution) Tally {
+// thing's newest attempt if that is another one, previous the attempt before;
+// superseded says that a newer attempt is finished, so that this one does not
+// count as the latest that is.
+func Delta(newer, before, after, previous Execution, superseded bool) Tally {
 	var t Tally
 	was, is := [...]Execution{newer, before, previous}, [...]Execution{newer, after, previous}
-	count(&t.Things, latest(was[:], anyStatus), latest(is[:], anyStatus))
-	count(&t.Finished, latest(was[:], Status.Finished), latest(is[:], Status.Finished))
+	count(&t.Things, latest(was[:]), latest(is[:]))
+	if !superseded {
+		behind := before.FinishedBefore
+		if before.Number == 0 {
+			behind = after.FinishedBefore
+		}
+		count(&t.Finished, finished(before, behind), finished(after, behind))
+	}
 	return t
 }
 
@@ -48,15 +56,25 @@ func count(by *[statuses]int64, was, is Status) {
 	}
 }
 
-func anyStatus(Status) bool { return true }
-
-// latest is the status of the first attempt, newest first, that counts; 0 if
-// none does.
-func latest(attempts []Execution, counts func(Status) bool) Status {
+// latest is the status of the first attempt, newest first, that is there; 0 if
+// none is.
+func latest(attempts []Execution) Status {
 	for _, e := range attempts {
-		if e.Number != 0 && counts(e.Status) {
+		if e.Number != 0 {
 			return e.Status
 		}
 	}
 	return 0
 }
+
+// finished is the status of this attempt if it is finished, else of the latest
+// before it that was.
+func finished(e Execution, behind Status) Status {
+	if e.Number != 0 && e.Status.Finished() {
+		return e.Status
+	}
+	return behind
+}
+
+// Latest is the status of the latest finished attempt up to e; 0: there is none.
+func (e Execution) Latest() Status { return finished(e, e.FinishedBefore) }

@@ -21,15 +21,14 @@ func (g *Gateway) tell(e *job.Effect) {
 	if e.Row != 0 {
 		row = e.Row
 	}
-	jobs := prefix + e.Thing + "/jobs/"
-	if topic := jobs + "notify"; e.Notify && (row != nil || g.broker.HasAudience(topic)) {
+	if topic := notifyTopic(e.Thing, e.Namespace); e.Notify && (row != nil || g.broker.HasAudience(topic)) {
 		token := row
 		if e.Next {
 			token = nil // the row goes with the message that follows
 		}
 		g.push(topic, g.data.Notify(*e), e, token)
 	}
-	if topic := jobs + "notify-next"; e.Next && (row != nil || g.broker.HasAudience(topic)) {
+	if topic := prefix + e.Thing + "/jobs/notify-next"; e.Next && (row != nil || g.broker.HasAudience(topic)) {
 		next, err := g.data.NotifyNext(*e)
 		if err != nil {
 			// The job was deleted meanwhile; its own effect follows.
@@ -49,14 +48,26 @@ func (g *Gateway) push(topic string, payload jobsdata.Reply, e *job.Effect, toke
 }
 
 // NeedsRow says whether a persistent session listens for the thing's
-// notifications, so that their effect must survive a crash.
-func (g *Gateway) NeedsRow(thing string) bool {
-	jobs := prefix + thing + "/jobs/"
-	return g.broker.HasPersistentAudience(jobs+"notify") || g.broker.HasPersistentAudience(jobs+"notify-next")
+// notifications of a namespace, so that their effect must survive a crash.
+func (g *Gateway) NeedsRow(thing string, n job.Namespace) bool {
+	return anyTopic(g.broker.HasPersistentAudience, thing, n)
 }
 
 // Hears says whether any session listens for the thing's notifications.
-func (g *Gateway) Hears(thing string) bool {
-	jobs := prefix + thing + "/jobs/"
-	return g.broker.HasAudience(jobs+"notify") || g.broker.HasAudience(jobs+"notify-next")
+func (g *Gateway) Hears(thing string, n job.Namespace) bool {
+	return anyTopic(g.broker.HasAudience, thing, n)
+}
+
+// anyTopic asks of each topic on which changes of a queue are told.
+func anyTopic(asked func(topic string) bool, thing string, n job.Namespace) bool {
+	return asked(notifyTopic(thing, n)) || n == "" && asked(prefix+thing+"/jobs/notify-next")
+}
+
+// notifyTopic is where the pending list of a namespace is told
+// (device-plane.md 4.4).
+func notifyTopic(thing string, n job.Namespace) string {
+	if n != "" {
+		return prefix + thing + "/jobs/notify-" + namespaceMark + string(n)
+	}
+	return prefix + thing + "/jobs/notify"
 }

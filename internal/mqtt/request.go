@@ -23,6 +23,11 @@ type exchange struct {
 // whoever asked and to nobody else.
 func (x *exchange) serve(caller ops.Caller, r request, payload []byte) {
 	g := x.g
+	if r.namespaced && !r.namespace.Valid() {
+		x.unread(payload)
+		x.refuse(job.Errorf(job.InvalidRequest, "%q in the topic is no namespace: expected [a-zA-Z0-9_-]+ after %s", string(r.namespace), namespaceMark))
+		return
+	}
 	switch r.op {
 	case getPending:
 		in := &jobsdata.GetPendingJobExecutionsInput{ThingName: r.thing}
@@ -36,24 +41,28 @@ func (x *exchange) serve(caller ops.Caller, r request, payload []byte) {
 			g.data.StartNextPendingJobExecutionAsync(caller, in, finish[*jobsdata.StartNextPendingJobExecutionOutput](x))
 		}
 	case describe:
-		in := &jobsdata.DescribeJobExecutionInput{ThingName: r.thing, JobID: r.job}
+		in := &jobsdata.DescribeJobExecutionInput{ThingName: r.thing, JobID: r.job, Namespace: r.namespace}
 		if x.decode(payload, in, &in.ClientToken) {
 			g.data.DescribeJobExecutionAsync(caller, in, finish[*jobsdata.DescribeJobExecutionOutput](x))
 		}
 	case update:
-		in := &jobsdata.UpdateJobExecutionInput{ThingName: r.thing, JobID: r.job}
+		in := &jobsdata.UpdateJobExecutionInput{ThingName: r.thing, JobID: r.job, Namespace: r.namespace}
 		if x.decode(payload, in, &in.ClientToken) {
 			x.warn(in.Warning)
 			g.data.UpdateJobExecutionAsync(caller, in, finish[*jobsdata.UpdateJobExecutionOutput](x))
 		}
 	default:
-		// The token is echoed where there is one; what else the body says is
-		// of no matter.
-		in := new(jobsdata.GetPendingJobExecutionsInput)
-		_ = wire.Decode(payload, in)
-		x.token = in.ClientToken
+		x.unread(payload)
 		x.refuse(job.Errorf(job.InvalidTopic, "No operation has the topic %s: expected get, start-next, {jobId}/get or {jobId}/update after jobs/", x.topic))
 	}
+}
+
+// unread takes the token of a request whose topic says enough: what else the
+// body says is of no matter.
+func (x *exchange) unread(payload []byte) {
+	in := new(jobsdata.GetPendingJobExecutionsInput)
+	_ = wire.Decode(payload, in)
+	x.token = in.ClientToken
 }
 
 // decode fills and checks in; if it cannot, it has answered.

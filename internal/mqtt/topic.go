@@ -17,18 +17,24 @@ const (
 	notJobs    operation = iota // a topic outside Jobs
 	getPending                  // jobs/get
 	startNext                   // jobs/start-next
-	describe                    // jobs/{id}/get
-	update                      // jobs/{id}/update
+	describe                    // jobs/{id}/get, jobs/{id}/namespace-{ns}/get
+	update                      // jobs/{id}/update, jobs/{id}/namespace-{ns}/update
 	unknown                     // under jobs/, but no operation: InvalidTopic
 	answer                      // a topic that only the service publishes to
 )
 
 // request is a topic taken apart. The names are not checked yet.
 type request struct {
-	op    operation
-	thing registry.Name
-	job   job.ID
+	op         operation
+	thing      registry.Name
+	job        job.ID
+	namespaced bool // the topic names a namespace
+	namespace  job.Namespace
 }
+
+// namespaceMark begins the segment that names a namespace, as the Greengrass
+// nucleus writes it (device-plane.md 4.4).
+const namespaceMark = "namespace-"
 
 // parse takes a topic apart by the number of its segments after jobs/, so that
 // a job may have any legal id, `get` and `notify` too (device-plane.md 1.2).
@@ -57,7 +63,14 @@ func parse(topic string) request {
 		return r
 	}
 	r.op = unknown
-	if !strings.Contains(rest, "/") && isReply(rest) && (second == "get" || second == "update") {
+	if namespace, ok := strings.CutPrefix(second, namespaceMark); ok {
+		second, rest, more = strings.Cut(rest, "/")
+		if op := twoSegments("", second); !more && (op == describe || op == update) {
+			r.op, r.job, r.namespaced, r.namespace = op, job.ID(first), true, job.Namespace(namespace)
+			return r
+		}
+	}
+	if isReply(rest) && (second == "get" || second == "update") {
 		r.op = answer
 	}
 	return r
@@ -70,6 +83,9 @@ func oneSegment(verb string) operation {
 	case "start-next":
 		return startNext
 	case "notify", "notify-next":
+		return answer
+	}
+	if strings.HasPrefix(verb, "notify-"+namespaceMark) {
 		return answer
 	}
 	return unknown

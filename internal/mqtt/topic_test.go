@@ -24,6 +24,15 @@ func TestTopicsAreTakenApartByTheirNumberOfSegments(t *testing.T) {
 		{"start-next/rejected is a reply", "jobs/start-next/rejected", answer, "start-next"},
 		{"id/get/accepted is a reply", "jobs/fw-42/get/accepted", answer, ""},
 		{"id/update/rejected is a reply", "jobs/fw-42/update/rejected", answer, ""},
+		{"id/namespace/get describes within a namespace", "jobs/fw-42/namespace-aws-gg-deployment/get", describe, "fw-42"},
+		{"$next/namespace/get describes the head of a namespace", "jobs/$next/namespace-gg/get", describe, "$next"},
+		{"id/namespace/update updates within a namespace", "jobs/fw-42/namespace-gg/update", update, "fw-42"},
+		{"a job may be called as a namespace is written", "jobs/namespace-gg/get", describe, "namespace-gg"},
+		{"notify-namespace is the service's", "jobs/notify-namespace-gg", answer, ""},
+		{"id/namespace/get/accepted is a reply", "jobs/fw-42/namespace-gg/get/accepted", answer, ""},
+		{"id/namespace/update/rejected is a reply", "jobs/fw-42/namespace-gg/update/rejected", answer, ""},
+		{"id/namespace/start-next is no operation", "jobs/fw-42/namespace-gg/start-next", unknown, ""},
+		{"id/namespace/get/more is no operation", "jobs/fw-42/namespace-gg/get/more", unknown, ""},
 		{"another verb is no operation", "jobs/fw-42/cancel", unknown, "fw-42"},
 		{"another single segment is no operation", "jobs/gets", unknown, ""},
 		{"an empty segment is no operation", "jobs/", unknown, ""},
@@ -70,19 +79,27 @@ func TestAReservedFilterIsGrantedWhenItCoversKnownTopics(t *testing.T) {
 	}
 }
 
+// within is the segment that names a request's namespace.
+func within(r request) string {
+	if !r.namespaced {
+		return ""
+	}
+	return "/namespace-" + string(r.namespace)
+}
+
 func FuzzTopic(f *testing.F) {
-	for _, s := range []string{"$aws/things/t/jobs/get", "$aws/things/t/jobs/j/update", "$aws/things//jobs//get", "$aws/things/t/jobs/j/get/accepted"} {
+	for _, s := range []string{"$aws/things/t/jobs/get", "$aws/things/t/jobs/j/update", "$aws/things//jobs//get", "$aws/things/t/jobs/j/get/accepted", "$aws/things/t/jobs/j/namespace-n/update", "$aws/things/t/jobs/j/namespace-/get"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, topic string) {
 		r := parse(topic)
 		switch r.op {
 		case describe:
-			if want := prefix + string(r.thing) + "/jobs/" + string(r.job) + "/get"; topic != want {
+			if want := prefix + string(r.thing) + "/jobs/" + string(r.job) + within(r) + "/get"; topic != want {
 				t.Fatalf("%q was read as %q", topic, want)
 			}
 		case update:
-			if want := prefix + string(r.thing) + "/jobs/" + string(r.job) + "/update"; topic != want {
+			if want := prefix + string(r.thing) + "/jobs/" + string(r.job) + within(r) + "/update"; topic != want {
 				t.Fatalf("%q was read as %q", topic, want)
 			}
 		case getPending:

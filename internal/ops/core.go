@@ -15,15 +15,15 @@ type Caller struct {
 	Principal string // access key id, certificate id, or "anonymous"
 }
 
-// Audience tells who listens for a thing's notifications. False positives are
+// Audience tells who listens for a thing's notifications of a namespace. False positives are
 // allowed. It is asked inside a transaction and must be quick.
 type Audience interface {
 	// NeedsRow says whether they need a durable row, because a persistent
 	// session listens (design.md decision 2).
-	NeedsRow(thing string) bool
+	NeedsRow(thing string, namespace job.Namespace) bool
 	// Hears says whether any session listens. What a rollout or a sweep does to
 	// a thing that nobody hears is told to nobody, and costs nothing.
-	Hears(thing string) bool
+	Hears(thing string, namespace job.Namespace) bool
 }
 
 // Issuer makes device certificates, and reads those that others have made. What
@@ -65,6 +65,9 @@ type Config struct {
 	PendingLimit int
 	// RolloutDefault and RolloutMax are executions per minute; 0: no limit.
 	RolloutDefault, RolloutMax int64
+	// How many jobs of each selection may be active, and how many in deletion, at
+	// once; 0: no limit (control-plane.md H).
+	MaxActiveSnapshot, MaxActiveContinuous, MaxDeleting int
 }
 
 type core struct{ Config }
@@ -84,12 +87,8 @@ type Control struct{ *core }
 // Address completes what a decision about a thing has caused: the thing's name,
 // and whether a persistent session makes it durable.
 func Address(a Audience, thing registry.Name, es []job.Effect) []job.Effect {
-	if len(es) == 0 {
-		return es
-	}
-	durable := a != nil && a.NeedsRow(string(thing))
 	for i := range es {
-		es[i].Thing, es[i].Durable = string(thing), durable
+		es[i].Thing, es[i].Durable = string(thing), a != nil && a.NeedsRow(string(thing), es[i].Namespace)
 	}
 	return es
 }

@@ -65,7 +65,7 @@ func (d *Data) StartNextPendingJobExecutionAsync(c Caller, in *jobsdata.StartNex
 func (d *Data) DescribeJobExecutionAsync(_ Caller, in *jobsdata.DescribeJobExecutionInput, done func(*jobsdata.DescribeJobExecutionOutput, error)) {
 	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: value(in.ExecutionNumber)}
 	if in.JobID == jobsdata.Next {
-		keys = store.Keys{Thing: in.ThingName, Queue: store.WholeQueue}
+		keys = store.Keys{Thing: in.ThingName, Queue: store.WholeQueue, Namespace: in.Namespace}
 	} else if in.ExecutionNumber != nil && *in.ExecutionNumber == 0 {
 		keys.Number = noNumber
 	}
@@ -77,7 +77,7 @@ func (d *Data) DescribeJobExecutionAsync(_ Caller, in *jobsdata.DescribeJobExecu
 			return store.Changes{}, nil
 		}
 		var err error
-		found, err = snap.Queue.Find(now)
+		found, err = snap.Queue.Within(in.Namespace).Find(now)
 		if err == nil && found.Status.Terminal() {
 			err = job.Errorf(job.TerminalStateReached, "The job execution has reached the terminal state %s: only a QUEUED or IN_PROGRESS one can be described here", found.Status)
 		}
@@ -124,7 +124,7 @@ func (d *Data) update(c Caller, in *jobsdata.UpdateJobExecutionInput, need store
 	d.submit(keys, func(snap store.Snapshot) (store.Changes, error) {
 		now := d.Now()
 		var out job.Outcome
-		out, refused = snap.Queue.Apply(job.Ref{Job: in.JobID, Number: keys.Number}, change, now)
+		out, refused = snap.Queue.Within(in.Namespace).Apply(job.Ref{Job: in.JobID, Number: keys.Number}, change, now)
 		if len(out.Effects) > 0 && !snap.HasQueue {
 			return store.Changes{}, errQueueNeeded
 		}

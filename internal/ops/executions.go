@@ -71,7 +71,7 @@ func (c *Control) CancelJobExecution(ctx context.Context, by Caller, in *iot.Can
 // DeleteJobExecution takes one execution away: any but an IN_PROGRESS one, and
 // that with force. Errors: NotFound, InvalidStateTransition.
 func (c *Control) DeleteJobExecution(ctx context.Context, by Caller, in *iot.DeleteJobExecutionInput) (*iot.DeleteJobExecutionOutput, error) {
-	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: numberOf(in.ExecutionNumber)}
+	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: numberOf(in.ExecutionNumber), Namespace: in.NamespaceID}
 	if err := c.change(ctx, keys, job.Change{Kind: job.Delete, Force: in.Force, Actor: by.Principal}); err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (c *Control) change(ctx context.Context, keys store.Keys, change job.Change
 			return store.Changes{}, noThing(keys.Thing)()
 		}
 		now := c.Now()
-		out, err := snap.Queue.Apply(job.Ref{Job: keys.Job, Number: keys.Number}, change, now)
+		out, err := snap.Queue.Within(keys.Namespace).Apply(job.Ref{Job: keys.Job, Number: keys.Number}, change, now)
 		if len(out.Moves) == 0 {
 			return store.Changes{}, err
 		}
@@ -134,12 +134,12 @@ func (c *Control) ListJobExecutionsForJob(ctx context.Context, _ Caller, in *iot
 // ListJobExecutionsForThing lists a thing's executions, the newest first.
 // Errors: NotFound, InvalidRequest.
 func (c *Control) ListJobExecutionsForThing(ctx context.Context, _ Caller, in *iot.ListJobExecutionsForThingInput) (*iot.ListJobExecutionsForThingOutput, error) {
-	l := newList("ListJobExecutionsForThing", in.ThingName, in.Status, in.JobID)
+	l := newList("ListJobExecutionsForThing", in.ThingName, in.Status, in.JobID, in.NamespaceID)
 	page, err := l.page(in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}
-	f := store.ExecutionFilter{Status: in.Status, Job: in.JobID, Now: c.Now()}
+	f := store.ExecutionFilter{Status: in.Status, Job: in.JobID, Namespace: in.NamespaceID, Now: c.Now()}
 	out := &iot.ListJobExecutionsForThingOutput{ExecutionSummaries: []iot.JobExecutionSummaryForThing{}}
 	err = c.Store.View(ctx, func(tx store.Tx) error {
 		var t registry.Thing

@@ -84,6 +84,9 @@ func (c *Control) DeleteThingGroup(ctx context.Context, _ Caller, in *iot.Delete
 		if err := registry.CheckVersion(g.Version, in.ExpectedVersion); err != nil {
 			return err
 		}
+		if err := dissolve(tx, g.Key); err != nil {
+			return err
+		}
 		return tx.DeleteGroup(g.Key)
 	})
 	if err != nil {
@@ -158,7 +161,7 @@ func (c *Control) AddThingToThingGroup(ctx context.Context, _ Caller, in *iot.Ad
 		if len(in) >= registry.MaxGroups {
 			return job.Errorf(job.InvalidRequest, "Thing %s is in %d thing groups already: at most %d are allowed, remove it from one first", t.Name, len(in), registry.MaxGroups)
 		}
-		return tx.Join(g.Key, t.Key)
+		return moveThing(tx, t.Key, func() error { return tx.Join(g.Key, t.Key) })
 	})
 	if err != nil {
 		return nil, err
@@ -173,7 +176,7 @@ func (c *Control) RemoveThingFromThingGroup(ctx context.Context, _ Caller, in *i
 		if err != nil {
 			return err
 		}
-		return tx.Leave(g.Key, t.Key)
+		return moveThing(tx, t.Key, func() error { return tx.Leave(g.Key, t.Key) })
 	})
 	if err != nil {
 		return nil, err

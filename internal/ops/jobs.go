@@ -17,6 +17,16 @@ func noJob(id job.ID) func() error {
 	return func() error { return job.Errorf(job.NotFound, "Job %s not found", id) }
 }
 
+// findJobIn reads a job of a namespace; the empty one asks for none. Errors:
+// NotFound.
+func findJobIn(tx store.Tx, id job.ID, n job.Namespace) (job.Job, job.Tally, error) {
+	j, t, err := findJob(tx, id)
+	if err == nil && n != "" && n != j.Namespace {
+		err = noJob(id)()
+	}
+	return j, t, err
+}
+
 // findJob reads a job. Errors: NotFound.
 func findJob(tx store.Tx, id job.ID) (job.Job, job.Tally, error) {
 	j, t, err := tx.Job(id)
@@ -35,34 +45,59 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 	if n := len(in.Targets); n > job.MaxTargets {
 		return nil, job.Errorf(job.LimitExceeded, "%d targets are too many: a job may have at most %d, put the things into a group", n, job.MaxTargets)
 	}
-	now := c.Now()
-	err := c.Store.Update(ctx, func(tx store.Tx) error {
+	asked, err := c.newJob(by, in)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Store.Update(ctx, func(tx store.Tx) error {
 		if _, _, err := tx.Job(in.JobID); !errors.Is(err, store.ErrNotFound) {
 			return c.jobExists(in.JobID, err)
 		}
-		targets, err := c.resolve(tx, in.Targets)
-		if err != nil {
+		j := asked
+		if j.Resolved, err = c.resolve(tx, in.Targets); err != nil {
 			return err
 		}
-		pin, err := tx.Pin()
-		if err != nil {
+		if err := c.checkActive(tx, j.Selection); err != nil {
 			return err
 		}
-		j := job.NewJob(in.JobID, in.Targets, targets, pin, now)
-		j.Description, j.Actor = in.Description, by.Principal
-		j.Rollout = j.Rollout.Capped(c.RolloutDefault, c.RolloutMax)
-		if t := in.TimeoutConfig; t != nil {
-			j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
+		if j.Expansion.Pin, err = tx.Pin(); err != nil {
+			return err
 		}
 		if err := tx.PutJob(&j, document); err != nil {
 			return err
 		}
-		return tx.SetDue(j.Key, now)
+		return tx.SetDue(j.Key, j.CreatedAt)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &iot.CreateJobOutput{JobARN: c.jobARN(in.JobID), JobID: in.JobID, Description: in.Description}, nil
+}
+
+// newJob is the job that a request asks for, its targets not yet looked up.
+// Errors: InvalidRequest.
+func (c *Control) newJob(by Caller, in *iot.CreateJobInput) (j job.Job, err error) {
+	j = job.NewJob(in.JobID, in.Targets, nil, 0, c.Now())
+	j.Description, j.Actor, j.Namespace = in.Description, by.Principal, in.NamespaceID
+	if in.TargetSelection != "" {
+		if j.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
+			return j, err
+		}
+	}
+	if j.Rollout, err = c.rollout(in.JobExecutionsRolloutConfig); err != nil {
+		return j, err
+	}
+	if j.Abort, err = abort(in.AbortConfig); err != nil {
+		return j, err
+	}
+	if j.Retry, err = retry(in.JobExecutionsRetryConfig); err != nil {
+		return j, err
+	}
+	j.Retries = j.Retry.Budget()
+	if t := in.TimeoutConfig; t != nil {
+		j.InProgressMinutes = value(t.InProgressTimeoutInMinutes)
+	}
+	return j, nil
 }
 
 func (k *core) jobExists(id job.ID, err error) error {
@@ -130,7 +165,7 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 		JobARN: c.jobARN(j.ID), JobID: j.ID, TargetSelection: j.Selection.String(), Status: j.Status,
 		ReasonCode: j.ReasonCode, Comment: j.Comment, Targets: j.Targets, Description: j.Description,
 		CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt,
-		IsConcurrent: j.Concurrent(tally),
+		IsConcurrent: j.Concurrent(tally), NamespaceID: j.Namespace,
 		JobProcessDetails: &iot.JobProcessDetails{
 			ProcessingTargets:        j.Processing(),
 			NumberOfCanceledThings:   tally.Things[job.Canceled],
@@ -146,6 +181,7 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 	if j.Status == job.JobCanceled {
 		out.ForceCanceled = &j.ForceCanceled
 	}
+	out.JobExecutionsRolloutConfig, out.AbortConfig, out.JobExecutionsRetryConfig = rolloutConfig(j.Rollout), abortConfig(j.Abort), retryConfig(j.Retry)
 	if j.InProgressMinutes > 0 {
 		out.TimeoutConfig = &iot.TimeoutConfig{InProgressTimeoutInMinutes: &j.InProgressMinutes}
 	}
@@ -156,12 +192,12 @@ func (c *Control) DescribeJob(ctx context.Context, _ Caller, in *iot.DescribeJob
 // its status is asked for (design.md decision 12). Errors: NotFound for a
 // group, InvalidRequest.
 func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput) (*iot.ListJobsOutput, error) {
-	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID)
+	l := newList("ListJobs", in.Status, in.TargetSelection, in.ThingGroupName, in.ThingGroupID, in.NamespaceID)
 	page, err := l.page(in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}
-	f := store.JobFilter{Status: in.Status}
+	f := store.JobFilter{Status: in.Status, Namespace: in.NamespaceID}
 	if in.TargetSelection != "" {
 		if f.Selection, err = job.ParseSelection(in.TargetSelection); err != nil {
 			return nil, err
@@ -247,7 +283,7 @@ func (c *Control) GetJobDocument(ctx context.Context, _ Caller, in *iot.GetJobDo
 // scheduler rewrites the executions (control-plane.md B.7). Errors: NotFound;
 // InvalidRequest for a job that is COMPLETED or being deleted.
 func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInput) (*iot.CancelJobOutput, error) {
-	j, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
+	j, err := c.changeJob(ctx, in.JobID, "", func(j job.Job) (job.Job, bool, error) {
 		return j.Cancel(in.Force, in.ReasonCode, in.Comment, c.Now())
 	})
 	if err != nil {
@@ -258,11 +294,24 @@ func (c *Control) CancelJob(ctx context.Context, _ Caller, in *iot.CancelJobInpu
 
 // DeleteJob flips the job's flag: from then on devices and lists see nothing of
 // it, and its id is free when the scheduler has removed its executions
-// (design.md decision 12). Errors: NotFound, InvalidStateTransition.
+// (design.md decision 12). Errors: NotFound, InvalidStateTransition, LimitExceeded.
 func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInput) (*iot.DeleteJobOutput, error) {
-	_, err := c.changeJob(ctx, in.JobID, func(j job.Job) (job.Job, bool, error) {
-		j, err := j.Delete(in.Force, c.Now())
-		return j, err == nil, err
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		j, _, err := findJobIn(tx, in.JobID, in.NamespaceID)
+		if err != nil {
+			return err
+		}
+		now := c.Now()
+		if j, err = j.Delete(in.Force, now); err != nil {
+			return err
+		}
+		if err := c.checkDeleting(tx); err != nil {
+			return err
+		}
+		if err := tx.PutJob(&j, nil); err != nil {
+			return err
+		}
+		return tx.SetDue(j.Key, now)
 	})
 	if err != nil {
 		return nil, err
@@ -271,9 +320,9 @@ func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInpu
 }
 
 // changeJob rewrites a job and makes it due.
-func (c *Control) changeJob(ctx context.Context, id job.ID, change func(job.Job) (job.Job, bool, error)) (j job.Job, err error) {
+func (c *Control) changeJob(ctx context.Context, id job.ID, n job.Namespace, change func(job.Job) (job.Job, bool, error)) (j job.Job, err error) {
 	err = c.Store.Update(ctx, func(tx store.Tx) error {
-		before, _, err := findJob(tx, id)
+		before, _, err := findJobIn(tx, id, n)
 		if err != nil {
 			return err
 		}

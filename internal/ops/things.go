@@ -130,19 +130,24 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 	if len(attached) > 0 {
 		return false, job.Errorf(job.InvalidRequest, "Cannot delete thing %s: it is still attached to one or more principals, detach them first", t.Name)
 	}
-	more, err := c.removePending(tx, by, t.Name)
+	more, err := c.removePending(tx, by, t)
 	if err != nil || more {
 		return false, err
 	}
 	return true, tx.DeleteThing(t.Key)
 }
 
-// removePending makes the first stored pending executions of a thing REMOVED,
-// or what a job's flag or the clock have made of them already. It is one change
-// of the queue, so devices are told once.
-func (c *Control) removePending(tx store.Tx, by Caller, name registry.Name) (more bool, err error) {
-	snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue})
-	if err != nil || len(snap.Queue.Pending) == 0 {
+// removePending makes the first stored pending executions of a thing, of one
+// namespace, REMOVED, or what a job's flag or the clock have made of them
+// already. It is one change of the queue, so devices are told once.
+func (c *Control) removePending(tx store.Tx, by Caller, t registry.Thing) (more bool, err error) {
+	namespace, some, err := tx.PendingNamespace(t.Key)
+	if err != nil || !some {
+		return false, err
+	}
+	name := t.Name
+	snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespace})
+	if err != nil {
 		return false, err
 	}
 	now := c.Now()

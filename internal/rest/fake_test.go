@@ -140,6 +140,14 @@ func (f fakeControl) CreateJob(_ context.Context, c ops.Caller, in *iot.CreateJo
 	return answer[iot.CreateJobOutput](f.fake, c, in)
 }
 
+func (f fakeControl) UpdateJob(_ context.Context, c ops.Caller, in *iot.UpdateJobInput) (*iot.UpdateJobOutput, error) {
+	return answer[iot.UpdateJobOutput](f.fake, c, in)
+}
+
+func (f fakeControl) AssociateTargetsWithJob(_ context.Context, c ops.Caller, in *iot.AssociateTargetsWithJobInput) (*iot.AssociateTargetsWithJobOutput, error) {
+	return answer[iot.AssociateTargetsWithJobOutput](f.fake, c, in)
+}
+
 func (f fakeControl) DescribeJob(_ context.Context, c ops.Caller, in *iot.DescribeJobInput) (*iot.DescribeJobOutput, error) {
 	return answer[iot.DescribeJobOutput](f.fake, c, in)
 }

@@ -39,6 +39,8 @@ type Control interface {
 	ListThingGroupsForThing(context.Context, ops.Caller, *iot.ListThingGroupsForThingInput) (*iot.ListThingGroupsForThingOutput, error)
 
 	CreateJob(context.Context, ops.Caller, *iot.CreateJobInput) (*iot.CreateJobOutput, error)
+	UpdateJob(context.Context, ops.Caller, *iot.UpdateJobInput) (*iot.UpdateJobOutput, error)
+	AssociateTargetsWithJob(context.Context, ops.Caller, *iot.AssociateTargetsWithJobInput) (*iot.AssociateTargetsWithJobOutput, error)
 	DescribeJob(context.Context, ops.Caller, *iot.DescribeJobInput) (*iot.DescribeJobOutput, error)
 	ListJobs(context.Context, ops.Caller, *iot.ListJobsInput) (*iot.ListJobsOutput, error)
 	GetJobDocument(context.Context, ops.Caller, *iot.GetJobDocumentInput) (*iot.GetJobDocumentOutput, error)
@@ -106,6 +108,8 @@ func controlPlane(k Control) *plane {
 	handle(c, k.ListThingGroupsForThing, encoded)
 
 	handle(c, k.CreateJob, encoded)
+	handle(c, k.UpdateJob, encoded)
+	handle(c, k.AssociateTargetsWithJob, encoded)
 	handle(c, k.DescribeJob, encoded)
 	handle(c, k.ListJobs, encoded)
 	handle(c, k.GetJobDocument, encoded)

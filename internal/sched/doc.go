@@ -8,6 +8,7 @@
 //
 //	sched.go    the loop: Start, Stop, Wake, and one round
 //	expand.go   targets become executions
+//	follow.go   what a continuous job does about things that join and leave
 //	sweep.go    what a cancelled or deleted job leaves behind
 //	timers.go   executions whose time has run out
 //	tell.go     which effects are worth rendering

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 )
@@ -13,11 +14,15 @@ import (
 // (target, thing) from the stored cursor. A thing belongs to the first target
 // that held it; one deleted before its turn is skipped (design.md decision 9).
 func (s *step) expand(j job.Job, t job.Tally) error {
-	quota, wake := j.Rollout.Next(j.Expansion.Stats, s.now)
+	x := &j.Expansion
+	x.Stats = j.Rollout.Grown(x.Stats, t.Things[job.Succeeded])
+	quota, wake := j.Rollout.Next(x.Stats, s.now)
 	if quota == 0 {
+		if err := s.tx.PutJob(&j, nil); err != nil {
+			return err
+		}
 		return s.tx.SetDue(j.Key, wake)
 	}
-	x := &j.Expansion
 	var released int64
 	for looked := 0; looked < slice && released < quota; {
 		if x.Target >= len(j.Resolved) {
@@ -31,14 +36,18 @@ func (s *step) expand(j job.Job, t job.Tally) error {
 		for _, m := range members {
 			looked++
 			x.After = m.Key
-			taken, err := s.taken(j, m)
+			newest, err := s.tx.Newest(j.Key, m.Key)
+			if err != nil {
+				return err
+			}
+			taken, err := s.taken(j, m, newest)
 			if err != nil {
 				return err
 			}
 			if taken {
 				continue
 			}
-			if err := s.enqueue(j, m); err != nil {
+			if err := s.enqueue(j, m, newest); err != nil {
 				return err
 			}
 			released++
@@ -85,15 +94,16 @@ func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 }
 
 // taken says whether the thing is not for this target to take: it has the job
-// already, or an earlier target held it and what that one made was deleted.
-func (s *step) taken(j job.Job, m store.Member) (bool, error) {
-	has, err := s.tx.HasExecution(j.Key, m.Key)
-	if err != nil || has {
-		return has, err
+// already, or an earlier target held it and what that one made was deleted, or
+// it has left a CONTINUOUS job before its turn.
+func (s *step) taken(j job.Job, m store.Member, newest job.Execution) (bool, error) {
+	if j.Expansion.Taken(newest) {
+		return true, nil
 	}
 	for _, earlier := range j.Resolved[:j.Expansion.Target] {
 		held := !earlier.Group && earlier.Key == m.Key
 		if earlier.Group {
+			var err error
 			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.Pin, m.Key); err != nil {
 				return false, err
 			}
@@ -102,22 +112,33 @@ func (s *step) taken(j job.Job, m store.Member) (bool, error) {
 			return true, nil
 		}
 	}
-	return false, nil
+	if j.Selection != job.Continuous {
+		return false, nil
+	}
+	covered, err := ops.Covered(s.tx, j, m.Key)
+	return !covered, err
 }
 
-// enqueue makes the thing's execution. Its queue is read only when somebody
-// hears what becomes of it.
-func (s *step) enqueue(j job.Job, m store.Member) error {
+// enqueue makes the thing's next execution, after newest. Its queue is read only
+// when somebody hears what becomes of it, its past only when it has one.
+func (s *step) enqueue(j job.Job, m store.Member, newest job.Execution) error {
 	var q job.Queue
-	heard := s.heard(m.Name)
+	keys := store.Keys{Thing: m.Name, Namespace: j.Namespace}
+	heard := s.heard(m.Name, j.Namespace)
 	if heard {
-		snap, err := s.tx.Snapshot(store.Keys{Thing: m.Name, Queue: store.WholeQueue})
+		keys.Queue = store.WholeQueue
+	}
+	if newest.Number != 0 {
+		keys.Job = j.ID
+	}
+	if heard || newest.Number != 0 {
+		snap, err := s.tx.Snapshot(keys)
 		if err != nil {
 			return err
 		}
 		q = snap.Queue
 	}
-	e := job.New(m.Key, j.Key, j.ID, 1, s.now)
+	e := job.New(m.Key, j.Key, j.ID, newest.Number+1, s.now)
 	return s.write(m.Name, j.ID, heard, q.Enqueue(job.Entry{Execution: e, Job: j.State}, s.now))
 }
 

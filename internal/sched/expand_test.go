@@ -36,7 +36,7 @@ func TestAThingReachedThroughSeveralTargetsGetsOneExecution(t *testing.T) {
 }
 
 func TestADeletedExecutionIsNotMadeAgainByALaterTarget(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 61 }) // one a second
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 60 }) // one a second
 	f.things("a", "b")
 	f.group("left", "a")
 	f.group("right", "a", "b")
@@ -61,7 +61,7 @@ func (f *fleet) drain() {
 }
 
 func TestMembershipIsPinnedWhenTheJobIsCreated(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 61 })
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 60 })
 	f.things("a", "b", "c", "d", "late", "gone")
 	f.group("line", "a", "b", "c", "d", "gone")
 	f.job("fw", "thinggroup/line")
@@ -74,7 +74,7 @@ func TestMembershipIsPinnedWhenTheJobIsCreated(t *testing.T) {
 }
 
 func TestAGroupThatIsDeletedDuringTheRolloutIsWalkedToItsEnd(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 61 })
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 60 })
 	f.things("a", "b", "c")
 	f.group("line", "a", "b", "c")
 	f.job("fw", "thinggroup/line")
@@ -112,7 +112,7 @@ func TestAThingTargetThatWasDeletedAndMadeAgainIsAnotherThing(t *testing.T) {
 }
 
 func TestTheRolloutReleasesAtMostItsRateInAnyMinute(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault, c.RolloutMax = 500, 122 })
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault, c.RolloutMax = 500, 120 })
 	f.fill("line", 300)
 	f.job("fw", "thinggroup/line")
 	f.drain()
@@ -125,17 +125,17 @@ func TestTheRolloutReleasesAtMostItsRateInAnyMinute(t *testing.T) {
 	}
 	slices.SortFunc(at, time.Time.Compare)
 	for i := range at {
-		if j := i + 122; j < len(at) && at[j].Sub(at[i]) < time.Minute {
-			t.Fatalf("123 executions within %s from %s", at[j].Sub(at[i]), at[i])
+		if j := i + 120; j < len(at) && at[j].Sub(at[i]) < time.Minute {
+			t.Fatalf("121 executions within %s from %s", at[j].Sub(at[i]), at[i])
 		}
 	}
 	if took := at[299].Sub(at[0]); took > 3*time.Minute {
-		t.Errorf("300 executions at 122 a minute took %s, at most 3 minutes are expected", took)
+		t.Errorf("300 executions at 120 a minute took %s, at most 3 minutes are expected", took)
 	}
 }
 
 func TestARolloutGoesOnWhereARestartLeftIt(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 122 })
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 120 })
 	f.fill("line", 100)
 	f.job("fw", "thinggroup/line")
 	for range 5 {

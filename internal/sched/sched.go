@@ -19,6 +19,9 @@ type Config struct {
 	Clock    clock.Clock
 	Audience ops.Audience // nil: nobody listens
 	Log      *slog.Logger // nil: slog.Default
+	// NoSecondSuccess: a thing that has succeeded and joins a CONTINUOUS job again
+	// does not get it once more (control-plane.md B.3).
+	NoSecondSuccess bool
 }
 
 // Sched does what is due. The server gives its Wake to the store's observer.
@@ -206,16 +209,7 @@ func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
 			return err
 		}
 		sl := &step{Sched: s, tx: tx, now: now}
-		switch {
-		case j.Status == job.JobDeletionInProgress:
-			err = sl.drop(j)
-		case j.Status == job.JobCanceled && j.Concurrent(tally):
-			err = sl.sweep(j)
-		case j.Status == job.JobInProgress && !j.Expansion.Done:
-			err = sl.expand(j, tally)
-		default:
-			err = sl.settle(j, tally)
-		}
+		err = sl.work(j, tally)
 		late = sl.late
 		return err
 	})
@@ -231,6 +225,44 @@ type step struct {
 	tx   store.Tx
 	now  time.Time
 	late []late
+}
+
+// work does the first that there is to do. A job whose abort criteria are met
+// hands out nothing any more: the totals are exact, and this is the transaction
+// that everything of the job is handed out in (design.md decision 7).
+func (s *step) work(j job.Job, t job.Tally) error {
+	if j.Status == job.JobInProgress {
+		if trip, ok := j.Abort.Trips(t); ok {
+			return s.abort(j, trip)
+		}
+	}
+	if j.Selection == job.Continuous {
+		if more, err := s.follow(j); err != nil || more {
+			return err
+		}
+	}
+	switch {
+	case j.Status == job.JobDeletionInProgress:
+		return s.drop(j)
+	case j.Status == job.JobCanceled && j.Concurrent(t):
+		return s.sweep(j)
+	case j.Status == job.JobInProgress && !j.Expansion.Done:
+		return s.expand(j, t)
+	}
+	return s.settle(j, t)
+}
+
+// abort cancels a job whose criteria are met; what is left of it is swept as
+// after CancelJob.
+func (s *step) abort(j job.Job, trip job.Trip) error {
+	j, err := j.Aborted(trip, s.now)
+	if err != nil {
+		return err
+	}
+	if err := s.tx.PutJob(&j, nil); err != nil {
+		return err
+	}
+	return s.tx.SetDue(j.Key, s.now)
 }
 
 // settle ends a job of which everything is done, and the attention to one that

@@ -47,7 +47,8 @@ type crowd struct {
 	onAsk       func(thing string)
 }
 
-func (c *crowd) Hears(thing string) bool {
+func (c *crowd) Hears(thing string, n job.Namespace) bool {
+	thing = inNamespace(thing, n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
@@ -58,10 +59,19 @@ func (c *crowd) Hears(thing string) bool {
 	return yes
 }
 
-func (c *crowd) NeedsRow(thing string) bool {
+func (c *crowd) NeedsRow(thing string, n job.Namespace) bool {
+	thing = inNamespace(thing, n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queue[thing]
+}
+
+// inNamespace names a thing's queue as a crowd knows it.
+func inNamespace(thing string, n job.Namespace) string {
+	if n != "" {
+		thing += " " + string(n)
+	}
+	return thing
 }
 
 // heard collects what the store hands to the observer.
@@ -183,6 +193,16 @@ func (f *fleet) timedJob(id string, minutes *int64, targets ...string) {
 	}
 	if minutes != nil {
 		in.TimeoutConfig = &iot.TimeoutConfig{InProgressTimeoutInMinutes: minutes}
+	}
+	must(f.control.CreateJob(context.Background(), caller, in))(f.t)
+}
+
+// jobIn creates a job of a namespace.
+func (f *fleet) jobIn(namespace job.Namespace, id string, targets ...string) {
+	f.t.Helper()
+	in := &iot.CreateJobInput{JobID: job.ID(id), Document: `{"op":"deploy"}`, NamespaceID: namespace}
+	for _, target := range targets {
+		in.Targets = append(in.Targets, account+target)
 	}
 	must(f.control.CreateJob(context.Background(), caller, in))(f.t)
 }

@@ -50,7 +50,7 @@ func (s *step) sweep(j job.Job) error {
 }
 
 func (s *step) sweepRow(r store.Row) error {
-	heard := s.heard(r.Thing)
+	heard := s.heard(r.Thing, r.Entry.Job.Namespace)
 	keys := store.Keys{Thing: r.Thing, Job: r.JobID, Number: r.Number}
 	if heard {
 		keys.Queue = store.WholeQueue
@@ -91,9 +91,9 @@ func (s *step) drop(j job.Job) error {
 }
 
 func (s *step) dropRow(r store.Row, q job.Queue) error {
-	heard := r.Status.Pending() && s.heard(r.Thing)
+	heard := r.Status.Pending() && s.heard(r.Thing, r.Entry.Job.Namespace)
 	if heard {
-		snap, err := s.tx.Snapshot(store.Keys{Thing: r.Thing, Queue: store.WholeQueue})
+		snap, err := s.tx.Snapshot(store.Keys{Thing: r.Thing, Queue: store.WholeQueue, Namespace: r.Entry.Job.Namespace})
 		if err != nil {
 			return err
 		}

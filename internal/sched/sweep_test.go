@@ -90,7 +90,7 @@ func TestCancellingHidesAtOnceAndIsWrittenDownInSlices(t *testing.T) {
 }
 
 func TestACancelledRolloutStops(t *testing.T) {
-	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 61 })
+	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault = 60 })
 	f.fill("line", 10)
 	f.job("fw", "thinggroup/line")
 	f.settle()

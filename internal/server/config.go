@@ -39,6 +39,9 @@ type Config struct {
 	OmitMQTTThingName          bool // executions over MQTT do not carry thingName
 	AutoThings                 bool // a thing is registered at its first request
 	RolloutDefault, RolloutMax int64
+	// Jobs that may be active or in deletion at once; 0: no limit.
+	MaxActiveSnapshot, MaxActiveContinuous, MaxDeleting int
+	NoSecondSuccess                                     bool // a thing that has succeeded and rejoins a CONTINUOUS job is left alone
 
 	Clock clock.Clock  // domain time; nil: clock.Real
 	Log   *slog.Logger // nil: nothing is logged

@@ -162,6 +162,7 @@ func (s *Server) compose(context.Context) error {
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
+		MaxActiveSnapshot: s.cfg.MaxActiveSnapshot, MaxActiveContinuous: s.cfg.MaxActiveContinuous, MaxDeleting: s.cfg.MaxDeleting,
 	})
 	kept := newSessions(s.store)
 	s.closers.push(func(context.Context) error { kept.close(); return nil })
@@ -171,7 +172,7 @@ func (s *Server) compose(context.Context) error {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data)
-	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log})
+	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess})
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then
 	s.closers.push(s.broker.Close)
@@ -198,7 +199,7 @@ func (s *Server) replay(ctx context.Context) error {
 func (s *Server) replayOne(ctx context.Context, row store.EffectRow) error {
 	var now store.Snapshot
 	err := s.store.View(ctx, func(tx store.Tx) (err error) {
-		now, err = tx.Snapshot(store.Keys{Thing: row.Thing, Queue: store.WholeQueue})
+		now, err = tx.Snapshot(store.Keys{Thing: row.Thing, Queue: store.WholeQueue, Namespace: row.Namespace})
 		return err
 	})
 	if err != nil {
@@ -208,7 +209,7 @@ func (s *Server) replayOne(ctx context.Context, row store.EffectRow) error {
 		return s.store.Update(ctx, func(tx store.Tx) error { return tx.DropEffect(row.Row) })
 	}
 	s.gateway.Effects([]job.Effect{{
-		ThingKey: now.ThingKey, Thing: string(row.Thing), Notify: row.Notify, Next: row.Next,
+		ThingKey: now.ThingKey, Thing: string(row.Thing), Namespace: row.Namespace, Notify: row.Notify, Next: row.Next,
 		After: now.Queue, At: s.cfg.Clock.Now(), Row: row.Row, Durable: true,
 	}})
 	return nil

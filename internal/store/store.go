@@ -63,6 +63,9 @@ type Keys struct {
 	Job    job.ID // the execution to read as Queue.Named; empty: none
 	Number int64  // its number; 0: the newest
 	Queue  QueueNeed
+	// Namespace is of the queue to read where no job is named; a named one is
+	// in the queue of its own namespace.
+	Namespace job.Namespace
 }
 
 // QueueNeed says whether a decision needs the thing's pending rows.

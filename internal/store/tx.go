@@ -101,6 +101,9 @@ type Jobs interface {
 	// JobList is ordered by creation, newest first. TargetGroup limits to jobs
 	// that target this group's ARN.
 	JobList(f JobFilter, p Page) (jobs []job.Job, next string, err error)
+	// CountJobs counts the jobs of this status and selection (0: of any), up to
+	// limit.
+	CountJobs(s job.JobStatus, of job.Selection, limit int) (int, error)
 	// DropJob removes the row of a job whose executions are gone; its id is
 	// then free.
 	DropJob(key int64) error
@@ -111,12 +114,16 @@ type JobFilter struct {
 	Status    job.JobStatus
 	Selection job.Selection
 	Target    string
+	Namespace job.Namespace
 }
 
 // Executions are the rows of executions.
 type Executions interface {
 	// Snapshot is what Submit would show a decision.
 	Snapshot(Keys) (Snapshot, error)
+	// PendingNamespace is the first namespace in which the thing has stored
+	// pending rows; some is false when it has none at all.
+	PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error)
 	// Write applies what a decision has returned.
 	Write(Changes) error
 	// ExecutionsForJob are ordered by thing, then newest number first.
@@ -131,11 +138,13 @@ type Executions interface {
 }
 
 // ExecutionFilter narrows a list of executions. Status is compared with what
-// Effective makes of the row at Now; zero fields do not narrow.
+// Effective makes of the row at Now; zero fields do not narrow. Job and
+// Namespace are for ExecutionsForThing.
 type ExecutionFilter struct {
-	Status job.Status
-	Job    job.ID
-	Now    time.Time
+	Status    job.Status
+	Job       job.ID
+	Namespace job.Namespace
+	Now       time.Time
 }
 
 // Row is a listed execution: as stored, with the state of its job.
@@ -153,8 +162,25 @@ type Rollouts interface {
 	Members(group, pin, after int64, limit int) ([]Member, error)
 	// WasMember says whether the thing was in the group at pin.
 	WasMember(group, pin, thing int64) (bool, error)
-	// HasExecution says whether the thing has any execution of the job.
-	HasExecution(jobKey, thing int64) (bool, error)
+	// Newest is the thing's newest attempt of the job, as stored and without the
+	// job's id; Number 0: it has none.
+	Newest(jobKey, thing int64) (job.Execution, error)
+
+	// Followers are the CONTINUOUS jobs that are not over and have this group
+	// among their targets.
+	Followers(group int64) (jobs []int64, err error)
+	// AddRetarget notes, behind all others, what has become of what the job
+	// follows, and makes the job due.
+	AddRetarget(jobKey int64, r Retarget) error
+	// Retargets are the first that were noted.
+	Retargets(jobKey int64, limit int) ([]Retarget, error)
+	// PutRetarget rewrites the cursor of one, ErrNotFound.
+	PutRetarget(jobKey int64, r Retarget) error
+	// DropRetargets forgets all up to this sequence.
+	DropRetargets(jobKey, until int64) error
+	// MarkLeft sets or clears Left of one execution, and nothing else of it: it
+	// is no change that a device sees. ErrNotFound.
+	MarkLeft(e job.Execution, left bool) error
 	// DueTimers are executions whose timer has run out, earliest first; those
 	// of jobs that are being deleted end with their job.
 	DueTimers(now time.Time, limit int) ([]Due, error)
@@ -168,7 +194,7 @@ type Rollouts interface {
 	// SetDue says when a job wants attention next; zero: not any more.
 	SetDue(jobKey int64, at time.Time) error
 	// Prune forgets memberships that have ended and that no expansion under
-	// way can walk, limit at most; more says that there are others. With limit
+	// way, nor the walk of a dissolved group, can reach, limit at most; more says that there are others. With limit
 	// 0 it only asks.
 	Prune(limit int) (more bool, err error)
 }
@@ -177,6 +203,17 @@ type Rollouts interface {
 type Member struct {
 	Key  int64
 	Name registry.Name
+}
+
+// Retarget is what has become of something that a CONTINUOUS job follows: a
+// thing has become a target of it or ceased to be one, or a group was dissolved,
+// whose things are walked by the cursor After.
+type Retarget struct {
+	Seq    int64  // of the job's
+	Thing  Member // its name is empty when it is gone
+	Joined bool
+	Group  int64 // 0: it is about Thing
+	After  int64
 }
 
 // Due is an execution whose timer has run out.
@@ -219,5 +256,6 @@ type Session struct {
 type EffectRow struct {
 	Row          int64
 	Thing        registry.Name
+	Namespace    job.Namespace
 	Notify, Next bool
 }

@@ -58,6 +58,10 @@ var shapes = []any{
 	iot.ListThingGroupsForThingOutput{},
 	iot.CreateJobInput{},
 	iot.CreateJobOutput{},
+	iot.UpdateJobInput{},
+	iot.UpdateJobOutput{},
+	iot.AssociateTargetsWithJobInput{},
+	iot.AssociateTargetsWithJobOutput{},
 	iot.DescribeJobInput{},
 	iot.DescribeJobOutput{},
 	iot.ListJobsInput{},
@@ -252,6 +256,7 @@ var deviations = map[string]string{
 	"inProgressTimeoutInMinutes max": "A.1: 1..10080; the model says it in prose",
 	"jobId min":                      "1.1: a job id or $next; the model has lost the length of the id",
 	"jobId max":                      "1.1: a job id or $next; the model has lost the length of the id",
+	"baseRatePerMinute max":          "H: the ceiling of 1000 is a flag, which job.Rollout.Check asks",
 	"clientToken row":                "2.4: MQTT only, and so not in the model of the HTTPS API",
 }
 

@@ -25,6 +25,7 @@ type Execution struct {
 // Job is one job as the model knows it.
 type Job struct {
 	ID             string
+	Namespace      string // empty: its executions are in the plain queues
 	TimeoutMinutes int
 }
 
@@ -47,8 +48,8 @@ type Result struct {
 }
 
 // Create puts a job on things.
-func (m *Model) Create(id string, timeoutMinutes int, things ...string) {
-	m.Jobs[id] = &Job{ID: id, TimeoutMinutes: timeoutMinutes}
+func (m *Model) Create(id, namespace string, timeoutMinutes int, things ...string) {
+	m.Jobs[id] = &Job{ID: id, Namespace: namespace, TimeoutMinutes: timeoutMinutes}
 	for _, t := range things {
 		m.next++
 		m.Rows = append(m.Rows, &Execution{
@@ -57,11 +58,11 @@ func (m *Model) Create(id string, timeoutMinutes int, things ...string) {
 	}
 }
 
-// Pending are a thing's executions in the order of its queue.
-func (m *Model) Pending(thing string) []*Execution {
+// Pending are a thing's executions of a namespace in the order of its queue.
+func (m *Model) Pending(thing, namespace string) []*Execution {
 	var p []*Execution
 	for _, e := range m.Rows {
-		if e.Thing == thing && (e.Status == "QUEUED" || e.Status == "IN_PROGRESS") {
+		if e.Thing == thing && m.Jobs[e.Job].Namespace == namespace && (e.Status == "QUEUED" || e.Status == "IN_PROGRESS") {
 			p = append(p, e)
 		}
 	}
@@ -79,9 +80,9 @@ func (m *Model) Pending(thing string) []*Execution {
 	return p
 }
 
-// Head is what is next for a thing, nil when its queue is empty.
-func (m *Model) Head(thing string) *Execution {
-	if p := m.Pending(thing); len(p) > 0 {
+// Head is what is next for a thing in a namespace, nil when that queue is empty.
+func (m *Model) Head(thing, namespace string) *Execution {
+	if p := m.Pending(thing, namespace); len(p) > 0 {
 		return p[0]
 	}
 	return nil
@@ -97,9 +98,15 @@ func (m *Model) Find(thing, job string) *Execution {
 	return nil
 }
 
-// StartNext is StartNextPendingJobExecution.
+// Has says whether a request that names this namespace finds the job in it.
+func (m *Model) Has(job, namespace string) bool {
+	j := m.Jobs[job]
+	return j != nil && (namespace == "" || j.Namespace == namespace)
+}
+
+// StartNext is StartNextPendingJobExecution: of the plain queue.
 func (m *Model) StartNext(thing string, details map[string]string, stepMinutes int) Result {
-	e := m.Head(thing)
+	e := m.Head(thing, "")
 	if e != nil && e.Status == "QUEUED" {
 		m.change(e, "IN_PROGRESS", details)
 		m.start(e)
@@ -110,11 +117,11 @@ func (m *Model) StartNext(thing string, details map[string]string, stepMinutes i
 	return Result{Execution: e}
 }
 
-// Describe is DescribeJobExecution of a named job.
-func (m *Model) Describe(thing, job string) Result {
+// Describe is DescribeJobExecution of a named job, asked for in a namespace.
+func (m *Model) Describe(thing, job, namespace string) Result {
 	e := m.Find(thing, job)
 	switch {
-	case e == nil:
+	case e == nil || !m.Has(job, namespace):
 		return Result{Code: "ResourceNotFound"}
 	case e.Status != "QUEUED" && e.Status != "IN_PROGRESS":
 		return Result{Code: "TerminalStateReached"}
@@ -122,13 +129,13 @@ func (m *Model) Describe(thing, job string) Result {
 	return Result{Execution: e}
 }
 
-// Update is UpdateJobExecution; expected -1 asks for no version, stepMinutes 0
-// says nothing of the timer and -1 drops it.
-func (m *Model) Update(thing, job, status string, expected int64, details map[string]string, stepMinutes int) Result {
+// Update is UpdateJobExecution, asked for in a namespace; expected -1 asks for
+// no version, stepMinutes 0 says nothing of the timer and -1 drops it.
+func (m *Model) Update(thing, job, namespace, status string, expected int64, details map[string]string, stepMinutes int) Result {
 	e := m.Find(thing, job)
 	pending := e != nil && (e.Status == "QUEUED" || e.Status == "IN_PROGRESS")
 	switch {
-	case e == nil:
+	case e == nil || !m.Has(job, namespace):
 		return Result{Code: "ResourceNotFound"}
 	case expected >= 0 && expected != e.Version:
 		return Result{Code: "VersionMismatch", Execution: e}

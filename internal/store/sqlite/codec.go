@@ -27,10 +27,11 @@ func instant(ms int64) time.Time {
 
 // executionColumns are the columns that scanExecution reads, in its order.
 const executionColumns = `e.thing, e.job, e.number, e.seq, e.status, e.version, e.queued, e.started, e.last_updated,
- e.in_progress_deadline, e.step_deadline, e.force_canceled, e.retry, e.last_event, e.details`
+ e.in_progress_deadline, e.step_deadline, e.force_canceled, e.retry, e.last_event, e.details,
+ e.retries_failed, e.finished_before, e.has_left`
 
 // executionWidth is how many columns executionColumns has.
-const executionWidth = 15
+const executionWidth = 18
 
 // scanExecution reads executionColumns from column at on. The job's id is not
 // among them: the caller knows the job.
@@ -41,6 +42,7 @@ func scanExecution(s *zs.Stmt, at int) (job.Execution, error) {
 		QueuedAt: instant(s.ColumnInt64(at + 6)), StartedAt: instant(s.ColumnInt64(at + 7)), LastUpdatedAt: instant(s.ColumnInt64(at + 8)),
 		InProgressDeadline: instant(s.ColumnInt64(at + 9)), StepDeadline: instant(s.ColumnInt64(at + 10)),
 		ForceCanceled: s.ColumnInt64(at+11) != 0, RetryAttempt: s.ColumnInt64(at + 12), LastEvent: s.ColumnInt64(at + 13),
+		RetriesFailed: s.ColumnInt64(at + 15), FinishedBefore: job.Status(s.ColumnInt64(at + 16)), Left: s.ColumnInt64(at+17) != 0,
 	}
 	r := row{s}
 	var err error

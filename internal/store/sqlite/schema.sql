@@ -79,8 +79,13 @@ CREATE TABLE job (
   created             INTEGER NOT NULL,
   last_updated        INTEGER NOT NULL,
   completed           INTEGER NOT NULL,
-  rest                TEXT NOT NULL       -- JSON: description, targets, cancellation, rollout, actor
+  rest                TEXT NOT NULL,      -- JSON: description, targets, cancellation, rollout, abort, retry, actor
+  namespace           TEXT NOT NULL DEFAULT '',
+  retry_failed        INTEGER NOT NULL DEFAULT 0,   -- retries that each thing may have: for FAILED,
+  retry_timed_out     INTEGER NOT NULL DEFAULT 0,   -- for TIMED_OUT,
+  retry_both          INTEGER NOT NULL DEFAULT 0    -- or for both together
 ) STRICT;
+CREATE INDEX job_status ON job (status, selection);
 CREATE TABLE job_target (
   target TEXT NOT NULL,
   job    INTEGER NOT NULL,
@@ -94,10 +99,31 @@ CREATE TABLE expansion (
   target    INTEGER NOT NULL,
   after_key INTEGER NOT NULL,
   started   INTEGER NOT NULL,
-  second    INTEGER NOT NULL,
-  in_second INTEGER NOT NULL,
-  released  INTEGER NOT NULL
+  released  INTEGER NOT NULL,
+  steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
+  recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
+  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
+  since      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+-- The groups that a CONTINUOUS job follows while it is active.
+CREATE TABLE followed (
+  grp INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  PRIMARY KEY (grp, job)
+) STRICT, WITHOUT ROWID;
+-- What has become of the things it follows, in the order it happened, until the
+-- scheduler has done what follows from it. thing: it joined or left; grp: the
+-- group was dissolved, and its things are walked from after on.
+CREATE TABLE retarget (
+  job    INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  thing  INTEGER NOT NULL,
+  grp    INTEGER NOT NULL,
+  joined INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 CREATE TABLE document (
   job  INTEGER PRIMARY KEY,
@@ -135,6 +161,9 @@ CREATE TABLE execution (
   retry         INTEGER NOT NULL,
   last_event    INTEGER NOT NULL,
   details       BLOB,                     -- JSON object, NULL when empty
+  retries_failed INTEGER NOT NULL DEFAULT 0, -- how many of its retries were for FAILED
+  finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
+  has_left      INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   PRIMARY KEY (thing, job, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
@@ -142,15 +171,17 @@ CREATE INDEX execution_by_seq ON execution (thing, seq);
 CREATE INDEX execution_due ON execution (due) WHERE due IS NOT NULL;
 
 -- The queue: one row for each stored QUEUED or IN_PROGRESS execution, touched
--- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED.
+-- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED. The
+-- namespace is in the key, so that a queue costs nothing for what waits in another.
 CREATE TABLE pending (
-  thing  INTEGER NOT NULL,
-  rank   INTEGER NOT NULL,
-  queued INTEGER NOT NULL,
-  seq    INTEGER NOT NULL,
-  job    INTEGER NOT NULL,
-  number INTEGER NOT NULL,
-  PRIMARY KEY (thing, rank, queued, seq)
+  thing     INTEGER NOT NULL,
+  namespace TEXT NOT NULL,
+  rank      INTEGER NOT NULL,
+  queued    INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  job       INTEGER NOT NULL,
+  number    INTEGER NOT NULL,
+  PRIMARY KEY (thing, namespace, rank, queued, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE event (
@@ -168,10 +199,11 @@ CREATE TABLE event (
 ) STRICT;
 
 CREATE TABLE effect (
-  seq    INTEGER PRIMARY KEY AUTOINCREMENT,
-  thing  TEXT NOT NULL,
-  notify INTEGER NOT NULL,
-  next   INTEGER NOT NULL
+  seq       INTEGER PRIMARY KEY AUTOINCREMENT,
+  thing     TEXT NOT NULL,
+  notify    INTEGER NOT NULL,
+  next      INTEGER NOT NULL,
+  namespace TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE TABLE session (

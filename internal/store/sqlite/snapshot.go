@@ -8,32 +8,41 @@ import (
 
 // SQLite looks at the values of bare parameters when it plans an ordered query
 // and then plans it anew for every value, at several times the query's own
-// cost. `?+0` is an expression, which it does not look into.
+// cost. It does not look into an expression: hence `?+0`, and for text `?||...`.
 const (
 	sqlThingKey = `SELECT key FROM thing WHERE name = ? AND deleted = 0`
-	sqlState    = `SELECT key, id, status, force_canceled, changed, in_progress_minutes FROM job WHERE `
+	sqlState    = `SELECT key, ` + stateColumns + ` FROM job j WHERE `
 	sqlNewest   = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 ORDER BY e.number DESC LIMIT 2`
 	sqlNumbered = `SELECT ` + executionColumns + ` FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 AND e.number <= ?+0 ORDER BY e.number DESC LIMIT 2`
+	sqlFinished = `SELECT 1 FROM execution e WHERE e.thing = ?+0 AND e.job = ?+0 AND e.number > ?+0 AND e.status BETWEEN 3 AND 6 LIMIT 1`
 	sqlPending  = `SELECT ` + executionColumns + ` FROM pending p CROSS JOIN execution e ON e.thing = p.thing AND e.job = p.job AND e.number = p.number
- WHERE p.thing = ?+0 ORDER BY p.rank, p.queued, p.seq`
+ WHERE p.thing = ?+0 AND p.namespace = ?||'' ORDER BY p.rank, p.queued, p.seq`
 )
 
 // Snapshot reads what a decision must see: the thing, the named execution with
-// its neighbours, and the pending rows until one more than the visible limit
-// are seen.
+// its neighbours, and the pending rows of the namespace until one more than the
+// visible limit are seen.
 func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
 	if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
 		return snap, err
 	}
+	namespace := k.Namespace
 	if k.Job != "" {
-		if err := t.readNamed(&snap, k); err != nil {
+		state, found, err := t.stateByID(k.Job)
+		if err != nil {
 			return snap, err
+		}
+		if found {
+			namespace = state.Namespace
+			if err := t.readNamed(&snap, k, state); err != nil {
+				return snap, err
+			}
 		}
 	}
 	started := snap.Queue.Named.Number != 0 && snap.Queue.Named.Status == job.InProgress
 	if k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !started {
 		snap.HasQueue = true
-		snap.Queue.Pending, err = t.readPending(snap.ThingKey)
+		snap.Queue.Pending, err = t.readPending(snap.ThingKey, namespace)
 	}
 	return snap, err
 }
@@ -61,11 +70,7 @@ func (t *tx) thingKey(name registry.Name) (key int64, err error) {
 	return key, s.Reset()
 }
 
-func (t *tx) readNamed(snap *store.Snapshot, k store.Keys) error {
-	state, found, err := t.stateByID(k.Job)
-	if err != nil || !found {
-		return err
-	}
+func (t *tx) readNamed(snap *store.Snapshot, k store.Keys, state job.State) error {
 	q := &snap.Queue
 	sql := sqlNewest
 	if k.Number != 0 {
@@ -119,19 +124,22 @@ func (t *tx) readNewer(snap *store.Snapshot, state job.State) error {
 	if err != nil {
 		return err
 	}
-	if newest.Number != snap.Queue.Named.Number {
-		newest.JobID = state.ID
-		snap.Queue.Newer = job.Entry{Execution: newest, Job: state}
+	if err := s.Reset(); err != nil || newest.Number == snap.Queue.Named.Number {
+		return err
 	}
-	return s.Reset()
+	newest.JobID = state.ID
+	snap.Queue.Newer = job.Entry{Execution: newest, Job: state}
+	snap.Queue.Superseded, err = t.exists(sqlFinished, snap.ThingKey, state.Key, snap.Queue.Named.Number)
+	return err
 }
 
-func (t *tx) readPending(thing int64) (pending []job.Entry, err error) {
+func (t *tx) readPending(thing int64, namespace job.Namespace) (pending []job.Entry, err error) {
 	s, err := t.c.prepare(sqlPending)
 	if err != nil {
 		return nil, err
 	}
 	s.BindInt64(1, thing)
+	s.BindText(2, string(namespace))
 	now, seen, want := t.now(), 0, t.s.cfg.Visible+1
 	for {
 		found, err := s.Step()
@@ -187,10 +195,7 @@ func (t *tx) stateByID(id job.ID) (job.State, bool, error) {
 func (t *tx) readState(where string, arg any) (st job.State, found bool, err error) {
 	err = t.c.query(sqlState+where, []any{arg}, func(r *row) error {
 		found = true
-		st = job.State{
-			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
-			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5),
-		}
+		st = scanStateOf(r, r.int(0), 1)
 		return nil
 	})
 	if found && t.b != nil {

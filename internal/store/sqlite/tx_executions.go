@@ -42,12 +42,16 @@ func (t *tx) ExecutionsForJob(jobKey int64, f store.ExecutionFilter, p store.Pag
 	return rows, pg.next, err
 }
 
-const stateColumns = "j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes"
+const stateColumns = "j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.namespace, j.retry_failed, j.retry_timed_out, j.retry_both"
+
+// stateWidth is how many columns stateColumns has.
+const stateWidth = 9
 
 func scanStateOf(r *row, key int64, at int) job.State {
 	return job.State{
 		Key: key, ID: job.ID(r.text(at)), Status: job.JobStatus(r.int(at + 1)), ForceCanceled: r.bool(at + 2),
-		ChangedAt: instant(r.int(at + 3)), InProgressMinutes: r.int(at + 4),
+		ChangedAt: instant(r.int(at + 3)), InProgressMinutes: r.int(at + 4), Namespace: job.Namespace(r.text(at + 5)),
+		Retries: job.Budget{Failed: r.int(at + 6), TimedOut: r.int(at + 7), Both: r.int(at + 8)},
 	}
 }
 
@@ -62,14 +66,15 @@ func (t *tx) ExecutionsForThing(thing int64, f store.ExecutionFilter, p store.Pa
 		return nil, "", err
 	}
 	pg := pager{limit: p.Limit}
+	filtered := f.Status != 0 || f.Namespace != ""
 	sql, args := "SELECT "+executionColumns+", "+stateColumns+` FROM execution e CROSS JOIN job j ON j.key = e.job
-		WHERE e.thing = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`, []any{thing, before[0], pg.rows(f.Status != 0)}
+		WHERE e.thing = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`, []any{thing, before[0], pg.rows(filtered)}
 	if f.Job != "" {
 		// Of one job a thing has few attempts, and a later one has a higher
 		// number and a higher sequence.
 		sql = "SELECT " + executionColumns + ", " + stateColumns + ` FROM job j CROSS JOIN execution e ON e.thing = ? AND e.job = j.key
 			WHERE e.seq < ? AND j.id = ? ORDER BY e.number DESC LIMIT ?`
-		args = []any{thing, before[0], string(f.Job), pg.rows(f.Status != 0)}
+		args = []any{thing, before[0], string(f.Job), pg.rows(filtered)}
 	}
 	err = t.paged(sql, args, func(r *row) error {
 		e, err := scanExecution(r.s, 0)
@@ -78,13 +83,19 @@ func (t *tx) ExecutionsForThing(thing int64, f store.ExecutionFilter, p store.Pa
 		}
 		state := scanStateOf(r, e.JobKey, executionWidth)
 		e.JobID = state.ID
-		keep, err := pg.take(cursor(e.Seq), listed(f, e, state))
+		keep, err := pg.take(cursor(e.Seq), (f.Namespace == "" || f.Namespace == state.Namespace) && listed(f, e, state))
 		if keep {
 			rows = append(rows, store.Row{Entry: job.Entry{Execution: e, Job: state}, Thing: name})
 		}
 		return err
 	})
 	return rows, pg.next, err
+}
+
+func (t *tx) PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error) {
+	err = t.c.query("SELECT namespace FROM pending WHERE thing = ? ORDER BY namespace LIMIT 1", []any{thing},
+		func(r *row) error { namespace, some = job.Namespace(r.text(0)), true; return nil })
+	return namespace, some, err
 }
 
 func (t *tx) Recount(jobKey int64) (sum job.Tally, err error) {

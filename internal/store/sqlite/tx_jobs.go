@@ -1,18 +1,21 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/store"
 )
 
-const jobColumns = `j.key, j.id, j.status, j.force_canceled, j.changed, j.in_progress_minutes, j.selection,
- j.created, j.last_updated, j.completed, j.rest,
- x.done, x.pin, x.target, x.after_key, x.started, x.second, x.in_second, x.released`
+const jobColumns = `j.key, j.selection, j.created, j.last_updated, j.completed, j.rest,
+ x.done, x.pin, x.target, x.after_key, x.started, x.released, x.steps, x.recent, x.associated, x.since, ` + stateColumns
 
 // jobWidth is how many columns jobColumns has.
-const jobWidth = 19
+const jobWidth = 16 + stateWidth
 
 const tallyColumns = `t.queued, t.in_progress, t.succeeded, t.failed, t.timed_out, t.rejected, t.removed, t.canceled,
  t.finished_succeeded, t.finished_failed, t.finished_timed_out, t.finished_rejected`
@@ -26,29 +29,60 @@ type jobRest struct {
 	Comment     string       `json:",omitempty"`
 	Actor       string       `json:",omitempty"`
 	PerMinute   int64        `json:",omitempty"`
+	Asked       int64        `json:",omitempty"`
+	Growth      job.Growth   `json:",omitzero"`
+
+	Abort job.AbortPolicy `json:",omitempty"`
+	Retry job.RetryPolicy `json:",omitempty"`
 }
 
 func scanJob(r *row) (j job.Job, err error) {
 	var rest jobRest
-	if err := decode(r.text(10), &rest); err != nil {
-		return j, fmt.Errorf("job %s: %w", r.text(1), err)
+	if err := decode(r.text(5), &rest); err != nil {
+		return j, fmt.Errorf("job %d: %w", r.int(0), err)
 	}
 	j = job.Job{
-		State: job.State{
-			Key: r.int(0), ID: job.ID(r.text(1)), Status: job.JobStatus(r.int(2)), ForceCanceled: r.bool(3),
-			ChangedAt: instant(r.int(4)), InProgressMinutes: r.int(5),
-		},
-		Selection: job.Selection(r.int(6)),
-		CreatedAt: instant(r.int(7)), LastUpdatedAt: instant(r.int(8)), CompletedAt: instant(r.int(9)),
+		State:     scanStateOf(r, r.int(0), 16),
+		Selection: job.Selection(r.int(1)),
+		CreatedAt: instant(r.int(2)), LastUpdatedAt: instant(r.int(3)), CompletedAt: instant(r.int(4)),
 		Description: rest.Description, Targets: rest.Targets, Resolved: rest.Resolved,
 		ReasonCode: rest.ReasonCode, Comment: rest.Comment, Actor: rest.Actor,
 		Expansion: job.Expansion{
-			Done: r.bool(11), Pin: r.int(12), Target: int(r.int(13)), After: r.int(14),
-			Stats: job.Stats{Start: instant(r.int(15)), Second: r.int(16), InSecond: r.int(17), Released: r.int(18)},
+			Done: r.bool(6), Pin: r.int(7), Target: int(r.int(8)), After: r.int(9),
+			Associated: int(r.int(14)), Since: instant(r.int(15)),
+			Stats: job.Stats{Start: instant(r.int(10)), Released: r.int(11), Steps: r.int(12)},
 		},
-		Rollout: job.Rollout{PerMinute: rest.PerMinute},
+		Rollout: job.Rollout{Asked: rest.Asked, PerMinute: rest.PerMinute, Growth: rest.Growth},
+		Abort:   rest.Abort, Retry: rest.Retry,
 	}
-	return j, nil
+	j.Expansion.Stats.Recent, err = decodeBatches(r.text(13), j.Expansion.Stats.Start)
+	return j, err
+}
+
+// encodeBatches writes a minute's releases as "milliseconds:count" each, from
+// the start of the rollout on.
+func encodeBatches(s job.Stats) string {
+	var b []byte
+	for _, batch := range s.Recent {
+		b = strconv.AppendInt(b, batch.At.Sub(s.Start).Milliseconds(), 10)
+		b = append(b, ':')
+		b = strconv.AppendInt(b, batch.N, 10)
+		b = append(b, ' ')
+	}
+	return string(b)
+}
+
+func decodeBatches(text string, start time.Time) (all []job.Batch, err error) {
+	for field := range strings.FieldsSeq(text) {
+		at, n, _ := strings.Cut(field, ":")
+		ms, err1 := strconv.ParseInt(at, 10, 64)
+		count, err2 := strconv.ParseInt(n, 10, 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		all = append(all, job.Batch{At: start.Add(time.Duration(ms) * time.Millisecond), N: count})
+	}
+	return all, nil
 }
 
 // countedStatuses is the order of tallyColumns: so many of Things, then of Finished.
@@ -84,7 +118,8 @@ func (t *tx) job(where string, arg any) (j job.Job, tally job.Tally, err error) 
 func (t *tx) PutJob(j *job.Job, document []byte) error {
 	rest, err := encode(jobRest{
 		Description: j.Description, Targets: j.Targets, Resolved: j.Resolved,
-		ReasonCode: j.ReasonCode, Comment: j.Comment, Actor: j.Actor, PerMinute: j.Rollout.PerMinute,
+		ReasonCode: j.ReasonCode, Comment: j.Comment, Actor: j.Actor,
+		PerMinute: j.Rollout.PerMinute, Asked: j.Rollout.Asked, Growth: j.Rollout.Growth, Abort: j.Abort, Retry: j.Retry,
 	})
 	if err != nil {
 		return err
@@ -93,22 +128,30 @@ func (t *tx) PutJob(j *job.Job, document []byte) error {
 		return t.insertJob(j, rest, document)
 	}
 	// A slice of an expansion leaves all this as it is: then it is not written.
-	_, err = t.c.exec(`UPDATE job SET status = ?1, force_canceled = ?2, changed = ?3, in_progress_minutes = ?4, last_updated = ?5,
-		completed = ?6, rest = ?7 WHERE key = ?8 AND NOT (status = ?1 AND force_canceled = ?2 AND changed = ?3
-		AND in_progress_minutes = ?4 AND last_updated = ?5 AND completed = ?6 AND rest = ?7)`,
-		int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, j.Key)
+	n, err := t.c.exec(`UPDATE job SET status = ?1, force_canceled = ?2, changed = ?3, in_progress_minutes = ?4, last_updated = ?5,
+		completed = ?6, rest = ?7, retry_failed = ?9, retry_timed_out = ?10, retry_both = ?11
+		WHERE key = ?8 AND NOT (status = ?1 AND force_canceled = ?2 AND changed = ?3
+		AND in_progress_minutes = ?4 AND last_updated = ?5 AND completed = ?6 AND rest = ?7
+		AND retry_failed = ?9 AND retry_timed_out = ?10 AND retry_both = ?11)`,
+		int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, j.Key,
+		j.Retries.Failed, j.Retries.TimedOut, j.Retries.Both)
 	if err != nil {
 		return err
 	}
-	t.forgetJob(j.Key, j.ID)
+	if n > 0 {
+		t.forgetJob(j.Key, j.ID)
+		if err := t.putTargets(j); err != nil {
+			return err
+		}
+	}
 	return t.putExpansion(j)
 }
 
 func (t *tx) insertJob(j *job.Job, rest string, document []byte) error {
 	_, err := t.c.exec(`INSERT INTO job (id, status, force_canceled, changed, in_progress_minutes, selection,
-		created, last_updated, completed, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		created, last_updated, completed, rest, namespace, retry_failed, retry_timed_out, retry_both) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		string(j.ID), int64(j.Status), j.ForceCanceled, millis(j.ChangedAt), j.InProgressMinutes, int64(j.Selection),
-		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest)
+		millis(j.CreatedAt), millis(j.LastUpdatedAt), millis(j.CompletedAt), rest, string(j.Namespace), j.Retries.Failed, j.Retries.TimedOut, j.Retries.Both)
 	if err != nil {
 		return err
 	}
@@ -116,18 +159,43 @@ func (t *tx) insertJob(j *job.Job, rest string, document []byte) error {
 	if _, err := t.c.exec("INSERT INTO document (job, body) VALUES (?, ?)", j.Key, document); err != nil {
 		return err
 	}
+	if err := t.putTargets(j); err != nil {
+		return err
+	}
+	return t.putExpansion(j)
+}
+
+// putTargets keeps what finds a job by its targets: by ARN every one, by group
+// the CONTINUOUS ones that still follow it.
+func (t *tx) putTargets(j *job.Job) error {
 	for _, target := range j.Targets {
 		if _, err := t.c.exec("INSERT OR IGNORE INTO job_target (target, job) VALUES (?, ?)", target, j.Key); err != nil {
 			return err
 		}
 	}
-	return t.putExpansion(j)
+	if j.Selection != job.Continuous {
+		return nil
+	}
+	sql := "INSERT OR IGNORE INTO followed (grp, job) VALUES (?, ?)"
+	if j.Status != job.JobInProgress && j.Status != job.JobScheduled {
+		sql = "DELETE FROM followed WHERE grp = ? AND job = ?"
+	}
+	for _, target := range j.Resolved {
+		if !target.Group {
+			continue
+		}
+		if _, err := t.c.exec(sql, target.Key, j.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) putExpansion(j *job.Job) error {
 	x := &j.Expansion
-	_, err := t.c.exec("INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, second, in_second, released) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Second, x.Stats.InSecond, x.Stats.Released)
+	_, err := t.c.exec(`INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, released, steps, recent, associated, since)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Released, x.Stats.Steps, encodeBatches(x.Stats), x.Associated, millis(x.Since))
 	return err
 }
 
@@ -149,13 +217,14 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
 		args = append(args, f.Target)
 	}
-	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0))
+	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0 || f.Namespace != ""))
 	err = t.paged(sql, args, func(r *row) error {
 		j, err := scanJob(r)
 		if err != nil {
 			return err
 		}
-		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection)
+		wanted := (f.Status == 0 || f.Status == j.Status) && (f.Selection == 0 || f.Selection == j.Selection) &&
+			(f.Namespace == "" || f.Namespace == j.Namespace)
 		keep, err := pg.take(cursor(j.Key), wanted)
 		if keep {
 			jobs = append(jobs, j)
@@ -163,6 +232,15 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 		return err
 	})
 	return jobs, pg.next, err
+}
+
+func (t *tx) CountJobs(s job.JobStatus, of job.Selection, limit int) (n int, err error) {
+	sql, args := "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = ? LIMIT ?)", []any{int64(s), limit}
+	if of != 0 {
+		sql, args = "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?)", []any{int64(s), int64(of), limit}
+	}
+	err = t.c.query(sql, args, func(r *row) error { n = int(r.int(0)); return nil })
+	return n, err
 }
 
 func (t *tx) DropJob(key int64) error {
@@ -181,7 +259,15 @@ func (t *tx) DropJob(key int64) error {
 			return err
 		}
 	}
-	for _, table := range []string{"document", "tally", "job_due", "expansion"} {
+	for _, target := range rest.Resolved {
+		if !target.Group {
+			continue
+		}
+		if _, err := t.c.exec("DELETE FROM followed WHERE grp = ? AND job = ?", target.Key, key); err != nil {
+			return err
+		}
+	}
+	for _, table := range []string{"document", "tally", "job_due", "expansion", "retarget"} {
 		if _, err := t.c.exec("DELETE FROM "+table+" WHERE job = ?", key); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"time"
 
+	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 )
@@ -84,8 +85,10 @@ func (t *tx) DropEffect(row int64) error {
 }
 
 func (t *tx) Effects(yield func(store.EffectRow) error) error {
-	return t.c.query("SELECT seq, thing, notify, next FROM effect ORDER BY seq", nil, func(r *row) error {
-		return yield(store.EffectRow{Row: r.int(0), Thing: registry.Name(r.text(1)), Notify: r.bool(2), Next: r.bool(3)})
+	return t.c.query("SELECT seq, thing, notify, next, namespace FROM effect ORDER BY seq", nil, func(r *row) error {
+		return yield(store.EffectRow{
+			Row: r.int(0), Thing: registry.Name(r.text(1)), Notify: r.bool(2), Next: r.bool(3), Namespace: job.Namespace(r.text(4)),
+		})
 	})
 }
 

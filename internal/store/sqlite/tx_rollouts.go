@@ -8,9 +8,14 @@ import (
 	"github.com/drover-iot/drover/internal/store"
 )
 
-// expanding says whether any job's targets are still being walked.
+// expanding says whether any job's targets, or the things of a dissolved group,
+// are still being walked.
 func (t *tx) expanding() (bool, error) {
-	return t.exists("SELECT 1 FROM expansion WHERE done = 0 LIMIT 1")
+	open, err := t.exists("SELECT 1 FROM expansion WHERE done = 0 LIMIT 1")
+	if err != nil || open {
+		return open, err
+	}
+	return t.exists("SELECT 1 FROM retarget WHERE grp <> 0 LIMIT 1")
 }
 
 // Pin is the latest membership number.
@@ -34,8 +39,51 @@ func (t *tx) WasMember(group, pin, thing int64) (bool, error) {
 		group, thing, pin, pin)
 }
 
-func (t *tx) HasExecution(jobKey, thing int64) (bool, error) {
-	return t.exists("SELECT 1 FROM execution WHERE thing = ? AND job = ? LIMIT 1", thing, jobKey)
+func (t *tx) Newest(jobKey, thing int64) (e job.Execution, err error) {
+	err = t.c.query("SELECT "+executionColumns+" FROM execution e WHERE e.thing = ? AND e.job = ? ORDER BY e.number DESC LIMIT 1",
+		[]any{thing, jobKey}, func(r *row) (err error) { e, err = scanExecution(r.s, 0); return err })
+	return e, err
+}
+
+func (t *tx) Followers(group int64) (jobs []int64, err error) {
+	err = t.c.query("SELECT job FROM followed WHERE grp = ? ORDER BY job", []any{group}, func(r *row) error {
+		jobs = append(jobs, r.int(0))
+		return nil
+	})
+	return jobs, err
+}
+
+func (t *tx) AddRetarget(jobKey int64, r store.Retarget) error {
+	_, err := t.c.exec(`INSERT INTO retarget (job, seq, thing, grp, joined, after_key)
+		SELECT ?1, coalesce((SELECT max(seq) FROM retarget WHERE job = ?1), 0) + 1, ?2, ?3, ?4, ?5`, jobKey, r.Thing.Key, r.Group, r.Joined, r.After)
+	if err != nil {
+		return err
+	}
+	return t.SetDue(jobKey, dueNow)
+}
+
+func (t *tx) Retargets(jobKey int64, limit int) (all []store.Retarget, err error) {
+	err = t.c.query(`SELECT r.seq, r.thing, coalesce(n.name, ''), r.grp, r.joined, r.after_key FROM retarget r
+		LEFT JOIN thing n ON n.key = r.thing AND n.deleted = 0 WHERE r.job = ? ORDER BY r.seq LIMIT ?`, []any{jobKey, limit}, func(r *row) error {
+		all = append(all, store.Retarget{
+			Seq: r.int(0), Thing: store.Member{Key: r.int(1), Name: registry.Name(r.text(2))}, Group: r.int(3), Joined: r.bool(4), After: r.int(5),
+		})
+		return nil
+	})
+	return all, err
+}
+
+func (t *tx) PutRetarget(jobKey int64, r store.Retarget) error {
+	return t.rewrite("UPDATE retarget SET after_key = ? WHERE job = ? AND seq = ?", r.After, jobKey, r.Seq)
+}
+
+func (t *tx) DropRetargets(jobKey, until int64) error {
+	_, err := t.c.exec("DELETE FROM retarget WHERE job = ? AND seq <= ?", jobKey, until)
+	return err
+}
+
+func (t *tx) MarkLeft(e job.Execution, left bool) error {
+	return t.rewrite("UPDATE execution SET has_left = ? WHERE thing = ? AND job = ? AND number = ?", left, e.ThingKey, e.JobKey, e.Number)
 }
 
 func (t *tx) DueTimers(now time.Time, limit int) (due []store.Due, err error) {

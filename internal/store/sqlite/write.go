@@ -11,17 +11,19 @@ import (
 
 const (
 	sqlInsertExecution = `INSERT INTO execution (status, version, started, last_updated, in_progress_deadline, step_deadline,
- force_canceled, last_event, details, due, thing, job, number, seq, queued, retry) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+ force_canceled, last_event, details, due, thing, job, number, seq, queued, retry, retries_failed, finished_before) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	// A report that leaves the timers alone must not touch their index.
 	sqlReportExecution = `UPDATE execution SET status=?, version=?, started=?, last_updated=?, in_progress_deadline=?, step_deadline=?,
  force_canceled=?, last_event=?, details=? WHERE thing=? AND job=? AND number=?`
 	sqlMoveExecution = `UPDATE execution SET status=?, version=?, started=?, last_updated=?, in_progress_deadline=?, step_deadline=?,
  force_canceled=?, last_event=?, details=?, due=? WHERE thing=? AND job=? AND number=?`
 	sqlDeleteExecution = `DELETE FROM execution WHERE thing=? AND job=? AND number=?`
-	sqlInsertPending   = `INSERT INTO pending (thing, rank, queued, seq, job, number) VALUES (?,?,?,?,?,?)`
-	sqlDeletePending   = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=?`
-	sqlInsertEvent     = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
-	sqlInsertEffect    = `INSERT INTO effect (thing, notify, next) VALUES (?,?,?)`
+	sqlRelink          = `UPDATE execution SET finished_before = ?1 WHERE thing = ?2 AND job = ?3 AND number > ?4 AND number <= coalesce(
+ (SELECT min(e.number) FROM execution e WHERE e.thing = ?2 AND e.job = ?3 AND e.number > ?4 AND e.status BETWEEN 3 AND 6), 9223372036854775807)`
+	sqlInsertPending = `INSERT INTO pending (thing, rank, queued, seq, namespace, job, number) VALUES (?,?,?,?,?,?,?)`
+	sqlDeletePending = `DELETE FROM pending WHERE thing=? AND rank=? AND queued=? AND seq=? AND namespace=?`
+	sqlInsertEvent   = `INSERT INTO event (seq, previous, at, thing, job, number, kind, status, version, details, actor) VALUES (?,?,?,?,?,?,?,?,?,?,?)`
+	sqlInsertEffect  = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
 )
 
 // Write applies what a decision returned: rows, history, counters, effects.
@@ -37,7 +39,7 @@ func (t *tx) Write(ch store.Changes) error {
 	for i := range ch.Effects {
 		e := &ch.Effects[i]
 		if e.Durable {
-			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next); err != nil {
+			if _, err := t.c.exec(sqlInsertEffect, e.Thing, e.Notify, e.Next, string(e.Namespace)); err != nil {
 				return err
 			}
 			e.Row = t.c.lastInsertRowID()
@@ -75,7 +77,7 @@ func (t *tx) move(m *job.Move, ch store.Changes) error {
 	if err := t.putExecution(m, details); err != nil {
 		return err
 	}
-	if err := t.putPending(m.Before, m.After); err != nil {
+	if err := t.putPending(m.Before, m.After, m.Namespace); err != nil {
 		return err
 	}
 	if !m.Tally.Zero() {
@@ -114,6 +116,9 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 		if err := run(s); err != nil {
 			return err
 		}
+		if err := t.relink(b); err != nil {
+			return err
+		}
 		return t.dropTombstone(b.ThingKey)
 	}
 	due, sql := a.Due(), sqlReportExecution
@@ -148,12 +153,24 @@ func (t *tx) putExecution(m *job.Move, details []byte) error {
 		s.BindInt64(at+3, a.Seq)
 		s.BindInt64(at+4, millis(a.QueuedAt))
 		s.BindInt64(at+5, a.RetryAttempt)
+		s.BindInt64(at+6, a.RetriesFailed)
+		s.BindInt64(at+7, int64(a.FinishedBefore))
 	}
 	return run(s)
 }
 
+// relink tells the attempts after a finished one that was deleted which is the
+// latest finished before them now: those up to the next that is finished.
+func (t *tx) relink(gone *job.Execution) error {
+	if !gone.Status.Finished() {
+		return nil
+	}
+	_, err := t.c.exec(sqlRelink, int64(gone.FinishedBefore), gone.ThingKey, gone.JobKey, gone.Number)
+	return err
+}
+
 // putPending keeps the queue table: a row for each stored pending execution.
-func (t *tx) putPending(before, after job.Execution) error {
+func (t *tx) putPending(before, after job.Execution, namespace job.Namespace) error {
 	was := before.Number != 0 && before.Status.Pending()
 	is := after.Number != 0 && after.Status.Pending()
 	if was == is && (!was || rank(before) == rank(after)) {
@@ -164,7 +181,7 @@ func (t *tx) putPending(before, after job.Execution) error {
 		if err != nil {
 			return err
 		}
-		bindPlace(s, before)
+		bindPlace(s, before, namespace)
 		if err := run(s); err != nil {
 			return err
 		}
@@ -176,17 +193,18 @@ func (t *tx) putPending(before, after job.Execution) error {
 	if err != nil {
 		return err
 	}
-	bindPlace(s, after)
-	s.BindInt64(5, after.JobKey)
-	s.BindInt64(6, after.Number)
+	bindPlace(s, after, namespace)
+	s.BindInt64(6, after.JobKey)
+	s.BindInt64(7, after.Number)
 	return run(s)
 }
 
-func bindPlace(s *zs.Stmt, e job.Execution) {
+func bindPlace(s *zs.Stmt, e job.Execution, namespace job.Namespace) {
 	s.BindInt64(1, e.ThingKey)
 	s.BindInt64(2, rank(e))
 	s.BindInt64(3, millis(e.QueuedAt))
 	s.BindInt64(4, e.Seq)
+	s.BindText(5, string(namespace))
 }
 
 func rank(e job.Execution) int64 {

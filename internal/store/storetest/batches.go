@@ -25,6 +25,7 @@ var batches = []check{
 	{"a view sees all that was committed before it, and nothing that comes after", viewIsConsistent},
 	{"the queue is read as far as was asked for", queueNeeds},
 	{"a queue holds one more than a device may see", queueIsBounded},
+	{"the queues of a thing's namespaces are apart, each with its own limit", namespaces},
 	{"a decision sees a job's flag as the last update left it", freshFlag},
 	{"a named execution comes with its neighbours", neighbours},
 	{"after Close nothing is accepted", afterClose},
@@ -344,6 +345,63 @@ func queueIsBounded(t *testing.T, w *world) {
 	check(10, 11)
 	check(3, 4)
 	check(0, 12)
+}
+
+func namespaces(t *testing.T, w *world) {
+	key := w.thing("pump")
+	some := func() (n job.Namespace, any bool) {
+		w.view(func(tx store.Tx) (err error) { n, any, err = tx.PendingNamespace(key); return err })
+		return n, any
+	}
+	if n, any := some(); any {
+		t.Errorf("a thing without executions has pending ones in %q", n)
+	}
+	for i := range 14 {
+		w.enqueue(w.namespaced("gg", job.ID(fmt.Sprintf("gg-%02d", i)), 0), "pump")
+	}
+	if n, any := some(); !any || n != "gg" {
+		t.Errorf("the first namespace is %q, %v", n, any)
+	}
+	w.enqueue(w.job("plain", 0), "pump")
+	if n, any := some(); !any || n != "" {
+		t.Errorf("the first namespace is %q, %v, want the plain one", n, any)
+	}
+	heads := func(want map[store.Keys]string) {
+		t.Helper()
+		for k, head := range want {
+			k.Thing, k.Queue = "pump", store.WholeQueue
+			q := w.snapshot(k).Queue
+			got := ""
+			for _, e := range q.Pending {
+				if e.Job.Namespace != q.Pending[0].Job.Namespace {
+					t.Errorf("%+v: %s is of namespace %q", k, e.JobID, e.Job.Namespace)
+				}
+			}
+			if len(q.Pending) > 0 {
+				got = fmt.Sprint(q.Pending[0].JobID, " of ", len(q.Pending))
+			}
+			if got != head {
+				t.Errorf("%+v: the queue is %q, want %q", k, got, head)
+			}
+		}
+	}
+	heads(map[store.Keys]string{
+		{}:                             "plain of 1",
+		{Namespace: "gg"}:              "gg-00 of 11",
+		{Namespace: "g"}:               "",
+		{Job: "gg-13"}:                 "gg-00 of 11",
+		{Job: "gg-13", Namespace: "x"}: "gg-00 of 11", // a job is in the queue of its own namespace
+		{Job: "plain"}:                 "plain of 1",
+	})
+	if err := w.report("pump", "gg-13", job.InProgress, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.report("pump", "plain", job.Succeeded, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.reopen()
+	heads(map[store.Keys]string{{}: "", {Namespace: "gg"}: "gg-13 of 11"})
+	w.consistent()
 }
 
 func freshFlag(t *testing.T, w *world) {

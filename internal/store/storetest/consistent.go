@@ -17,11 +17,17 @@ type contents struct {
 	things []registry.Thing
 	jobs   []job.Job
 	rows   []store.Row                       // by job, then thing
-	queues map[registry.Name][]job.Entry     // as decisions see them
+	queues map[place][]job.Entry             // as decisions see them
 	tally  map[job.ID]job.Tally              // as counted
 	real   map[job.ID]job.Tally              // as recounted
 	events map[int64]map[job.Ref][]job.Event // by thing, newest first
 	due    []int64
+}
+
+// place is one queue: a thing's, of a namespace.
+type place struct {
+	thing     registry.Name
+	namespace job.Namespace
 }
 
 const far = 1000 * time.Hour
@@ -29,21 +35,23 @@ const far = 1000 * time.Hour
 // read reads everything, in small pages.
 func read(t testing.TB, s store.Store, now time.Time) (c contents) {
 	t.Helper()
-	c.queues, c.tally, c.real = map[registry.Name][]job.Entry{}, map[job.ID]job.Tally{}, map[job.ID]job.Tally{}
+	c.queues, c.tally, c.real = map[place][]job.Entry{}, map[job.ID]job.Tally{}, map[job.ID]job.Tally{}
 	c.events = map[int64]map[job.Ref][]job.Event{}
 	err := s.View(ctx, func(tx store.Tx) (err error) {
 		if c.things, err = all(func(p store.Page) ([]registry.Thing, string, error) { return tx.Things(store.ThingFilter{}, p) }); err != nil {
 			return err
 		}
-		for _, thing := range c.things {
-			snap, err := tx.Snapshot(store.Keys{Thing: thing.Name, Queue: store.WholeQueue})
-			if err != nil {
-				return err
-			}
-			c.queues[thing.Name] = snap.Queue.Pending
-		}
 		if c.jobs, err = all(func(p store.Page) ([]job.Job, string, error) { return tx.JobList(store.JobFilter{}, p) }); err != nil {
 			return err
+		}
+		for _, thing := range c.things {
+			for _, n := range c.namespaces() {
+				snap, err := tx.Snapshot(store.Keys{Thing: thing.Name, Queue: store.WholeQueue, Namespace: n})
+				if err != nil {
+					return err
+				}
+				c.queues[place{thing.Name, n}] = snap.Queue.Pending
+			}
 		}
 		for _, j := range c.jobs {
 			if err := c.readJob(tx, j); err != nil {
@@ -57,6 +65,16 @@ func read(t testing.TB, s store.Store, now time.Time) (c contents) {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// namespaces are those of the jobs, and the plain one.
+func (c *contents) namespaces() []job.Namespace {
+	all := []job.Namespace{""}
+	for _, j := range c.jobs {
+		all = append(all, j.Namespace)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (c *contents) readJob(tx store.Tx, j job.Job) (err error) {
@@ -117,29 +135,32 @@ func CheckConsistent(t testing.TB, s store.Store, now time.Time, visible int) {
 			t.Errorf("job %s: the counters say %v, the rows %v", id, counted, c.real[id])
 		}
 	}
-	pending := map[int64][]job.Entry{}
+	pending, living := map[place][]job.Entry{}, map[int64]bool{}
+	for _, thing := range c.things {
+		living[thing.Key] = true
+	}
 	for _, r := range c.rows {
-		if r.Status.Pending() {
-			pending[r.ThingKey] = append(pending[r.ThingKey], r.Entry)
+		if r.Status.Pending() && living[r.ThingKey] {
+			at := place{r.Thing, r.Entry.Job.Namespace}
+			pending[at] = append(pending[at], r.Entry)
 		}
 		c.checkHistory(t, r)
 	}
-	for _, thing := range c.things {
-		rows := pending[thing.Key]
+	for at, queue := range c.queues {
+		rows := pending[at]
 		slices.SortFunc(rows, func(a, b job.Entry) int {
 			if job.Less(a.Execution, b.Execution) {
 				return -1
 			}
 			return 1
 		})
-		queue := c.queues[thing.Name]
 		if len(queue) > len(rows) || len(queue) < len(rows) && (visible == 0 || len(queue) <= visible) {
-			t.Errorf("%s: the queue holds %d of %d pending rows", thing.Name, len(queue), len(rows))
+			t.Errorf("%s: the queue holds %d of %d pending rows", at, len(queue), len(rows))
 			continue
 		}
 		for i, e := range queue {
 			if fmt.Sprint(e) != fmt.Sprint(rows[i]) {
-				t.Errorf("%s: place %d of the queue is\n%v, want\n%v", thing.Name, i, e, rows[i])
+				t.Errorf("%s: place %d of the queue is\n%v, want\n%v", at, i, e, rows[i])
 			}
 		}
 	}
@@ -177,11 +198,14 @@ func Dump(t testing.TB, s store.Store, now time.Time) string {
 	c := read(t, s, now)
 	var b strings.Builder
 	for _, thing := range c.things {
-		fmt.Fprintf(&b, "thing %+v\n queue", thing)
-		for _, e := range c.queues[thing.Name] {
-			fmt.Fprintf(&b, " %s#%d", e.JobID, e.Number)
+		fmt.Fprintf(&b, "thing %+v\n", thing)
+		for _, n := range c.namespaces() {
+			fmt.Fprintf(&b, " queue %s", n)
+			for _, e := range c.queues[place{thing.Name, n}] {
+				fmt.Fprintf(&b, " %s#%d", e.JobID, e.Number)
+			}
+			b.WriteByte('\n')
 		}
-		b.WriteByte('\n')
 	}
 	for _, j := range c.jobs {
 		fmt.Fprintf(&b, "job %+v\n counts %v\n", j, c.tally[j.ID])

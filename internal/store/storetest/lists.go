@@ -17,7 +17,7 @@ import (
 
 var lists = []check{
 	{"a job is kept as it was put, with its document and its cursor", jobsAreKept},
-	{"jobs are listed newest first, by status, selection and target", listJobs},
+	{"jobs are listed newest first, by status, selection, target and namespace", listJobs},
 	{"executions of a job are listed by thing, the newest attempt first", executionsForJob},
 	{"executions of a thing are listed newest first", executionsForThing},
 	{"lists are filtered by what is to be seen, not by what is stored", effectiveFilter},
@@ -37,8 +37,11 @@ func jobsAreKept(t *testing.T, w *world) {
 		Actor:     "AKID",
 		CreatedAt: w.now(), LastUpdatedAt: w.now(),
 		Expansion: job.Expansion{Pin: 12, Stats: job.Stats{Start: w.now()}},
-		Rollout:   job.Rollout{PerMinute: 1000},
+		Rollout:   job.Rollout{Asked: 900, PerMinute: 1000, Growth: job.Growth{Base: 50, Tenths: 15, Notified: 3, Succeeded: 4}},
+		Abort:     job.AbortPolicy{{Failure: job.Failure(job.TimedOut), Hundredths: 2050, Min: 7}, {Hundredths: 1, Min: 1}},
+		Retry:     job.RetryPolicy{{Failure: job.Failure(job.Failed), Number: 3}, {Failure: job.Failure(job.TimedOut), Number: 2}},
 	}
+	j.Retries = j.Retry.Budget()
 	document := []byte("{\"op\": \"flash\",\n \"z\":1, \"a\":[\"\\u00e9\"]}")
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, document) })
 	same := func() {
@@ -63,7 +66,12 @@ func jobsAreKept(t *testing.T, w *world) {
 		}
 	}
 	same()
-	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Stats: job.Stats{Start: w.now(), Second: 9, InSecond: 3, Released: 77}}
+	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Associated: 2, Since: w.now().Add(time.Hour), Stats: job.Stats{
+		Start: w.now(), Released: 77, Steps: 3, Recent: []job.Batch{{At: w.now(), N: 3}, {At: w.now().Add(1500 * time.Millisecond), N: 74}},
+	}}
+	w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })
+	same()
+	j.InProgressMinutes, j.Rollout, j.Abort, j.Retry, j.Retries = 20, job.Rollout{}, nil, job.RetryPolicy{{Number: 1}}, job.Budget{Both: 1}
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })
 	same()
 	j.Status, j.ForceCanceled, j.ReasonCode, j.Comment = job.JobCanceled, true, "WRONG", "wrong build"
@@ -110,6 +118,9 @@ func listJobs(t *testing.T, w *world) {
 		if i%5 == 0 {
 			j.Selection = job.Continuous
 		}
+		if i%6 == 0 {
+			j.Namespace = "gg"
+		}
 		w.update(func(tx store.Tx) error { return tx.PutJob(&j, []byte("1")) })
 	}
 	for _, row := range []struct {
@@ -123,6 +134,9 @@ func listJobs(t *testing.T, w *world) {
 		{store.JobFilter{Target: "arn:third", Status: job.JobInProgress}, []int{15, 9, 3}},
 		{store.JobFilter{Target: "arn:third", Status: job.JobInProgress, Selection: job.Continuous}, []int{15}},
 		{store.JobFilter{Target: "arn:none"}, nil},
+		{store.JobFilter{Namespace: "gg"}, []int{18, 12, 6, 0}},
+		{store.JobFilter{Namespace: "gg", Selection: job.Continuous, Target: "arn:third"}, []int{0}},
+		{store.JobFilter{Namespace: "g"}, nil},
 	} {
 		w.view(func(tx store.Tx) error {
 			jobs, err := all(func(p store.Page) ([]job.Job, string, error) { return tx.JobList(row.f, p) })
@@ -199,15 +213,20 @@ func executionsForJob(t *testing.T, w *world) {
 func executionsForThing(t *testing.T, w *world) {
 	fw, _, names := w.mixed()
 	w.enqueue(fw, names[2])
+	w.enqueue(w.namespaced("gg", "deployment", 0), names[2])
 	key := w.snapshot(store.Keys{Thing: names[2]}).ThingKey
 	for _, row := range []struct {
 		f    store.ExecutionFilter
 		want []string
 	}{
-		{store.ExecutionFilter{}, []string{"fw#4", "other#1", "fw#3", "fw#2", "fw#1"}},
+		{store.ExecutionFilter{}, []string{"deployment#1", "fw#4", "other#1", "fw#3", "fw#2", "fw#1"}},
 		{store.ExecutionFilter{Job: "fw"}, []string{"fw#4", "fw#3", "fw#2", "fw#1"}},
 		{store.ExecutionFilter{Job: "other"}, []string{"other#1"}},
 		{store.ExecutionFilter{Job: "none"}, nil},
+		{store.ExecutionFilter{Namespace: "gg"}, []string{"deployment#1"}},
+		{store.ExecutionFilter{Namespace: "gg", Status: job.Failed, Now: w.now()}, nil},
+		{store.ExecutionFilter{Namespace: "gg", Job: "fw"}, nil},
+		{store.ExecutionFilter{Namespace: "gg", Job: "deployment"}, []string{"deployment#1"}},
 		{store.ExecutionFilter{Status: job.Failed, Now: w.now()}, []string{"fw#2", "fw#1"}},
 		{store.ExecutionFilter{Status: job.Queued, Job: "fw", Now: w.now()}, []string{"fw#4", "fw#3"}},
 	} {

@@ -88,6 +88,9 @@ func (w *world) change(choose func(n int) int) {
 	}
 }
 
+// namespaceOf makes a job's namespace of a number: most are plain.
+func namespaceOf(n int) job.Namespace { return []job.Namespace{"", "gg", "", "other", ""}[n] }
+
 // tolerate lets the refusals of the job rules pass.
 func (w *world) tolerate(err error) {
 	w.Helper()
@@ -100,7 +103,7 @@ func (w *world) tolerate(err error) {
 // randomDecision is what a device, an operator or the scheduler asks.
 func (w *world) randomDecision(choose func(n int) int, thing registry.Name) (store.Keys, store.Decide) {
 	if choose(4) == 0 {
-		return store.Keys{Thing: thing, Queue: store.WholeQueue}, func(snap store.Snapshot) (store.Changes, error) {
+		return store.Keys{Thing: thing, Queue: store.WholeQueue, Namespace: namespaceOf(choose(3))}, func(snap store.Snapshot) (store.Changes, error) {
 			out, _, _, err := snap.Queue.StartNext(job.Change{Kind: job.Start, Actor: "device"}, w.now())
 			return w.changes(thing, out), err
 		}
@@ -134,12 +137,16 @@ func (w *world) toggleThing(name registry.Name, remove bool) {
 			return err
 		}
 		for {
-			snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue})
+			namespace, some, err := tx.PendingNamespace(thing.Key)
 			if err != nil {
 				return err
 			}
-			if len(snap.Queue.Pending) == 0 {
+			if !some {
 				return tx.DeleteThing(thing.Key)
+			}
+			snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespace})
+			if err != nil {
+				return err
 			}
 			e := snap.Queue.Pending[0]
 			if snap, err = tx.Snapshot(store.Keys{Thing: name, Job: e.JobID, Number: e.Number, Queue: store.WholeQueue}); err != nil {
@@ -165,6 +172,7 @@ func (w *world) moveJob(id job.ID, what int, minutes int64) {
 		case errors.Is(err, store.ErrNotFound):
 			j = job.NewJob(id, []string{"arn:of:nothing"}, nil, 0, w.now())
 			j.InProgressMinutes, j.Expansion.Done = minutes, true
+			j.Namespace = namespaceOf(what)
 			return tx.PutJob(&j, []byte("{}"))
 		case err != nil:
 			return err

@@ -16,7 +16,7 @@ var rollouts = []check{
 	{"members are those of a group as it was at the pin, by key, living ones only", members},
 	{"jobs are due when they were said to be, and when their counters changed", dueJobs},
 	{"timers are due in their order, and a report that leaves them alone keeps them", dueTimers},
-	{"a thing has an execution of a job, or not", hasExecution},
+	{"a thing's newest attempt of a job, or none", newest},
 	{"memberships are pruned only when no expansion can walk them", prune},
 }
 
@@ -241,22 +241,26 @@ func dueTimers(t *testing.T, w *world) {
 	}
 }
 
-func hasExecution(t *testing.T, w *world) {
+func newest(t *testing.T, w *world) {
 	one, two := w.thing("one"), w.thing("two")
 	j := w.job("fw", 0)
 	other := w.job("other", 0)
 	w.enqueue(j, "one")
+	if err := w.report("one", "fw", job.Failed, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.enqueue(j, "one")
 	w.view(func(tx store.Tx) error {
 		for _, row := range []struct {
 			job, thing int64
-			want       bool
-		}{{j.Key, one, true}, {j.Key, two, false}, {other.Key, one, false}} {
-			has, err := tx.HasExecution(row.job, row.thing)
+			want       int64
+		}{{j.Key, one, 2}, {j.Key, two, 0}, {other.Key, one, 0}} {
+			e, err := tx.Newest(row.job, row.thing)
 			if err != nil {
 				return err
 			}
-			if has != row.want {
-				t.Errorf("job %d on thing %d: %v", row.job, row.thing, has)
+			if e.Number != row.want || row.want != 0 && (e.ThingKey != row.thing || e.JobKey != row.job || e.Status != job.Queued) {
+				t.Errorf("job %d on thing %d: %+v, want number %d", row.job, row.thing, e, row.want)
 			}
 		}
 		return nil

@@ -159,7 +159,7 @@ func durableEffects(t *testing.T, w *world) {
 	effects := []job.Effect{
 		{Thing: "b", Notify: true, Next: true, Durable: true},
 		{Thing: "live", Notify: true},
-		{Thing: "a", Next: true, Durable: true},
+		{Thing: "a", Notify: true, Namespace: "gg", Durable: true},
 	}
 	w.thing("b")
 	if _, err := w.Transact(ctx, store.Keys{Thing: "b"}, func(store.Snapshot) (store.Changes, error) {
@@ -173,7 +173,7 @@ func durableEffects(t *testing.T, w *world) {
 	}
 	want := []store.EffectRow{
 		{Row: told[0].Row, Thing: "b", Notify: true, Next: true},
-		{Row: told[2].Row, Thing: "a", Next: true},
+		{Row: told[2].Row, Thing: "a", Notify: true, Namespace: "gg"},
 	}
 	if diff := cmp.Diff(want, rows()); diff != "" {
 		t.Error(diff)

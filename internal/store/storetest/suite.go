@@ -175,8 +175,14 @@ func (w *world) group(name registry.GroupName) int64 {
 // job creates a job whose rollout is over.
 func (w *world) job(id job.ID, minutes int64) job.Job {
 	w.Helper()
+	return w.namespaced("", id, minutes)
+}
+
+// namespaced is job, in a namespace.
+func (w *world) namespaced(n job.Namespace, id job.ID, minutes int64) job.Job {
+	w.Helper()
 	j := job.NewJob(id, []string{"arn:of:nothing"}, nil, 0, w.now())
-	j.InProgressMinutes = minutes
+	j.InProgressMinutes, j.Namespace = minutes, n
 	j.Expansion.Done = true
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, []byte(`{"job":"`+string(id)+`"}`)) })
 	return j

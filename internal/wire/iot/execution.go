@@ -58,7 +58,7 @@ type DeleteJobExecutionInput struct {
 	ThingName       registry.Name `uri:"thingName"`
 	ExecutionNumber int64         `uri:"executionNumber"`
 	Force           bool          `query:"force"`
-	NamespaceID     string        `query:"namespaceId" later:"namespaces"`
+	NamespaceID     job.Namespace `query:"namespaceId"`
 }
 
 // DeleteJobExecutionOutput is the reply of DeleteJobExecution; its body is empty.
@@ -88,7 +88,7 @@ type JobExecutionSummaryForJob struct {
 type ListJobExecutionsForThingInput struct {
 	ThingName   registry.Name `uri:"thingName"`
 	Status      job.Status    `query:"status"`
-	NamespaceID string        `query:"namespaceId" later:"namespaces"`
+	NamespaceID job.Namespace `query:"namespaceId"`
 	MaxResults  *int64        `query:"maxResults"`
 	NextToken   string        `query:"nextToken"`
 	JobID       job.ID        `query:"jobId"`

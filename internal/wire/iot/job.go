@@ -16,14 +16,14 @@ type CreateJobInput struct {
 	Document                   string                      `json:"document,omitzero"`
 	Description                string                      `json:"description,omitzero"`
 	PresignedURLConfig         *PresignedURLConfig         `json:"presignedUrlConfig,omitzero" later:"presigned URLs"`
-	TargetSelection            string                      `json:"targetSelection,omitzero" later:"CONTINUOUS=continuous jobs"`
-	JobExecutionsRolloutConfig *JobExecutionsRolloutConfig `json:"jobExecutionsRolloutConfig,omitzero" later:"rollout"`
-	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero" later:"abort"`
+	TargetSelection            string                      `json:"targetSelection,omitzero"`
+	JobExecutionsRolloutConfig *JobExecutionsRolloutConfig `json:"jobExecutionsRolloutConfig,omitzero"`
+	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
 	Tags                       []Tag                       `json:"tags,omitzero" later:"tags"`
-	NamespaceID                string                      `json:"namespaceId,omitzero" later:"namespaces"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero" later:"job templates"`
-	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero" later:"retry"`
+	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero" later:"managed templates"`
 	SchedulingConfig           *SchedulingConfig           `json:"schedulingConfig,omitzero" later:"scheduling"`
 	DestinationPackageVersions []string                    `json:"destinationPackageVersions,omitzero" later:"software packages"`
@@ -31,6 +31,36 @@ type CreateJobInput struct {
 
 // CreateJobOutput is the reply of CreateJob.
 type CreateJobOutput struct {
+	JobARN      string `json:"jobArn,omitzero"`
+	JobID       job.ID `json:"jobId,omitzero"`
+	Description string `json:"description,omitzero"`
+}
+
+// UpdateJobInput is the request of UpdateJob: what is absent stays as it is.
+type UpdateJobInput struct {
+	JobID                      job.ID                      `uri:"jobId"`
+	NamespaceID                job.Namespace               `query:"namespaceId"`
+	Description                string                      `json:"description,omitzero"`
+	PresignedURLConfig         *PresignedURLConfig         `json:"presignedUrlConfig,omitzero" later:"presigned URLs"`
+	JobExecutionsRolloutConfig *JobExecutionsRolloutConfig `json:"jobExecutionsRolloutConfig,omitzero"`
+	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero"`
+	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
+	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
+}
+
+// UpdateJobOutput is the reply of UpdateJob; its body is empty.
+type UpdateJobOutput struct{}
+
+// AssociateTargetsWithJobInput is the request of AssociateTargetsWithJob.
+type AssociateTargetsWithJobInput struct {
+	JobID       job.ID        `uri:"jobId"`
+	NamespaceID job.Namespace `query:"namespaceId"`
+	Targets     []string      `json:"targets"`
+	Comment     string        `json:"comment,omitzero"`
+}
+
+// AssociateTargetsWithJobOutput is the reply of AssociateTargetsWithJob.
+type AssociateTargetsWithJobOutput struct {
 	JobARN      string `json:"jobArn,omitzero"`
 	JobID       job.ID `json:"jobId,omitzero"`
 	Description string `json:"description,omitzero"`
@@ -67,7 +97,7 @@ type Job struct {
 	CompletedAt                time.Time                   `json:"completedAt,omitzero"`
 	JobProcessDetails          *JobProcessDetails          `json:"jobProcessDetails,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
-	NamespaceID                string                      `json:"namespaceId,omitzero"`
+	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`
 	DocumentParameters         map[string]string           `json:"documentParameters,omitzero"`
@@ -104,7 +134,7 @@ type ListJobsInput struct {
 	NextToken       string             `query:"nextToken"`
 	ThingGroupName  registry.GroupName `query:"thingGroupName"`
 	ThingGroupID    string             `query:"thingGroupId"`
-	NamespaceID     string             `query:"namespaceId" later:"namespaces"`
+	NamespaceID     job.Namespace      `query:"namespaceId"`
 }
 
 // ListJobsOutput is the reply of ListJobs.
@@ -154,9 +184,9 @@ type CancelJobOutput struct {
 
 // DeleteJobInput is the request of DeleteJob.
 type DeleteJobInput struct {
-	JobID       job.ID `uri:"jobId"`
-	Force       bool   `query:"force"`
-	NamespaceID string `query:"namespaceId" later:"namespaces"`
+	JobID       job.ID        `uri:"jobId"`
+	Force       bool          `query:"force"`
+	NamespaceID job.Namespace `query:"namespaceId"`
 }
 
 // DeleteJobOutput is the reply of DeleteJob; its body is empty.

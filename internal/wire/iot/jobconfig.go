@@ -19,7 +19,7 @@ type ExponentialRolloutRate struct {
 	RateIncreaseCriteria *RateIncreaseCriteria `json:"rateIncreaseCriteria,omitzero"`
 }
 
-// RateIncreaseCriteria says when the rate grows; exactly one is given.
+// RateIncreaseCriteria says when the rate grows: by one of them, or whichever is further.
 type RateIncreaseCriteria struct {
 	NumberOfNotifiedThings  *int64 `json:"numberOfNotifiedThings,omitzero"`
 	NumberOfSucceededThings *int64 `json:"numberOfSucceededThings,omitzero"`

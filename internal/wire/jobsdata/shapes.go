@@ -51,6 +51,11 @@ type DescribeJobExecutionInput struct {
 	IncludeJobDocument *bool         `query:"includeJobDocument"`
 	ExecutionNumber    *int64        `query:"executionNumber" digits:"also"`
 	ClientToken        *string       `mqtt:"clientToken"`
+
+	// Namespace is of the topic, which alone can name one (device-plane.md
+	// 4.4): Next is the head of its queue, and a job of another namespace is
+	// not there. Empty: Next is the plain head, and a job may be of any.
+	Namespace job.Namespace
 }
 
 // DescribeJobExecutionOutput is its reply; Next of an empty queue has no execution
@@ -72,6 +77,9 @@ type UpdateJobExecutionInput struct {
 	IncludeJobDocument       *bool         `json:"includeJobDocument"`
 	ExecutionNumber          *int64        `json:"executionNumber" digits:"also"`
 	ClientToken              *string       `mqtt:"clientToken"`
+
+	// Namespace is as in DescribeJobExecutionInput.
+	Namespace job.Namespace
 
 	// Warning is as in StartNextPendingJobExecutionInput.
 	Warning string

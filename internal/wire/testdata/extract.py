@@ -20,6 +20,7 @@ OPERATIONS = {
     "iot": """DescribeEndpoint CreateThing DescribeThing UpdateThing DeleteThing ListThings
         CreateThingGroup DescribeThingGroup DeleteThingGroup ListThingGroups AddThingToThingGroup
         RemoveThingFromThingGroup ListThingsInThingGroup ListThingGroupsForThing CreateJob
+        UpdateJob AssociateTargetsWithJob
         DescribeJob ListJobs GetJobDocument CancelJob DeleteJob DescribeJobExecution
         CancelJobExecution DeleteJobExecution ListJobExecutionsForJob ListJobExecutionsForThing
         CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals

@@ -8,3 +8,31 @@ ALTER TABLE certificate ADD COLUMN updated INTEGER NOT NULL DEFAULT 0;
 UPDATE certificate SET updated = created, generation = lower(hex(randomblob(4)) || '-' || hex(randomblob(2))
   || '-4' || substr(hex(randomblob(2)), 2) || '-8' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)));
 CREATE INDEX certificate_created ON certificate (created);
+
+-- Jobs: namespaces, retries, rates that grow, and what CONTINUOUS ones follow.
+ALTER TABLE job ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN retry_failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN retry_timed_out INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN retry_both INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX job_status ON job (status, selection);
+ALTER TABLE expansion DROP COLUMN second;
+ALTER TABLE expansion DROP COLUMN in_second;
+ALTER TABLE expansion ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE expansion ADD COLUMN recent TEXT NOT NULL DEFAULT '';
+ALTER TABLE expansion ADD COLUMN associated INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE expansion ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE followed (grp INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (grp, job)) STRICT, WITHOUT ROWID;
+CREATE TABLE retarget (job INTEGER NOT NULL, seq INTEGER NOT NULL, thing INTEGER NOT NULL, grp INTEGER NOT NULL,
+  joined INTEGER NOT NULL, after_key INTEGER NOT NULL, PRIMARY KEY (job, seq)) STRICT, WITHOUT ROWID;
+CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
+ALTER TABLE execution ADD COLUMN retries_failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE execution ADD COLUMN finished_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE execution ADD COLUMN has_left INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE effect ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+ALTER TABLE pending RENAME TO pending_1;
+CREATE TABLE pending (thing INTEGER NOT NULL, namespace TEXT NOT NULL, rank INTEGER NOT NULL, queued INTEGER NOT NULL,
+  seq INTEGER NOT NULL, job INTEGER NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (thing, namespace, rank, queued, seq)) STRICT, WITHOUT ROWID;
+INSERT INTO pending (thing, namespace, rank, queued, seq, job, number)
+  SELECT thing, '', rank, queued, seq, job, number FROM pending_1;
+DROP TABLE pending_1;

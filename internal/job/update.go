@@ -1,0 +1,84 @@
+package job
+
+import (
+	"slices"
+	"time"
+)
+
+// Update is what UpdateJob asks to change; what is nil or empty stays.
+type Update struct {
+	Description       string
+	Rollout           *Rollout // with its limit in force
+	Abort             AbortPolicy
+	InProgressMinutes int64
+	Retry             RetryPolicy
+}
+
+// Update changes a job that is not over. A new time-out is for the executions
+// that have not started; a new rate keeps what the last minute has had. Errors:
+// InvalidRequest (control-plane.md A.3 UpdateJob).
+func (j Job) Update(u Update, now time.Time) (Job, error) {
+	if j.Status != JobInProgress && j.Status != JobScheduled {
+		return j, Errorf(InvalidRequest, "Job %s cannot be updated: it is %s, expected IN_PROGRESS or SCHEDULED", j.ID, j.Status)
+	}
+	if u.Retry != nil {
+		stopped, err := j.Retry.Stopped(u.Retry)
+		if err != nil {
+			return j, err
+		}
+		j.Retry, j.Retries = stopped, stopped.Budget()
+	}
+	if u.Description != "" {
+		j.Description = u.Description
+	}
+	if u.Rollout != nil {
+		j.Rollout = *u.Rollout
+		j.Expansion.Stats.Steps = 0 // counted anew, by the new criteria
+	}
+	if u.Abort != nil {
+		j.Abort = u.Abort
+	}
+	if u.InProgressMinutes > 0 {
+		j.InProgressMinutes = u.InProgressMinutes
+	}
+	j.LastUpdatedAt = now
+	return j, nil
+}
+
+// Associate adds targets to a CONTINUOUS job, which are rolled out at its rate;
+// those it has already make no difference. pin is the membership sequence of
+// now. Errors: InvalidRequest for another kind of job or one that is not
+// IN_PROGRESS, LimitExceeded (control-plane.md A.3 AssociateTargetsWithJob).
+func (j Job) Associate(arns []string, resolved []Target, pin int64, comment string, now time.Time) (Job, error) {
+	switch {
+	case j.Selection != Continuous:
+		return j, Errorf(InvalidRequest, "Job %s is %s: targets can be associated with a CONTINUOUS job only", j.ID, j.Selection)
+	case j.Status != JobInProgress:
+		return j, Errorf(InvalidRequest, "Job %s is %s: targets can be associated with a job that is IN_PROGRESS only", j.ID, j.Status)
+	}
+	targets, known := slices.Clone(j.Targets), slices.Clone(j.Resolved)
+	for i, t := range resolved {
+		if !slices.Contains(known, t) {
+			targets, known = append(targets, arns[i]), append(known, t)
+		}
+	}
+	if len(targets) > MaxTargets {
+		return j, Errorf(LimitExceeded, "Job %s would have %d targets: at most %d are allowed, put the things into a group", j.ID, len(targets), MaxTargets)
+	}
+	x := &j.Expansion
+	if x.Done && len(targets) > len(j.Targets) {
+		x.Done, x.Target, x.After, x.Associated = false, len(j.Targets), 0, len(j.Targets)
+	}
+	if !x.Done {
+		x.Pin, x.Since = pin, now
+		if x.Associated == 0 {
+			x.Associated = len(j.Targets)
+		}
+	}
+	j.Targets, j.Resolved = targets, known
+	if comment != "" {
+		j.Comment = comment
+	}
+	j.LastUpdatedAt = now
+	return j, nil
+}
