@@ -41,6 +41,7 @@ type hooks struct {
 	subscribe func(*broker.Conn, string, byte) broker.Verdict
 	receive   func(*broker.Conn, string) bool
 	events    chan string
+	filters   func(c *broker.Conn, verb string, filters []string)
 }
 
 func (h *hooks) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
@@ -66,6 +67,18 @@ func (h *hooks) Subscribe(c *broker.Conn, f string, q byte) broker.Verdict {
 
 func (h *hooks) Receive(c *broker.Conn, topic string) bool {
 	return h.receive == nil || h.receive(c, topic)
+}
+
+func (h *hooks) Subscribed(c *broker.Conn, filters []string) {
+	if h.filters != nil {
+		h.filters(c, "has", filters)
+	}
+}
+
+func (h *hooks) Unsubscribed(c *broker.Conn, filters []string) {
+	if h.filters != nil {
+		h.filters(c, "had", filters)
+	}
 }
 
 func (h *hooks) Connected(c *broker.Conn, present bool) {

@@ -40,7 +40,7 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		c.refuse(err)
 		return nil
 	}
-	c.will, c.willDelay = info.Will, info.WillDelay
+	c.will, c.willDelay, c.serial = info.Will, info.WillDelay, c.b.serial.next(c.b.clock.Now())
 	c.known.Store(true)
 
 	written := make(chan error, 1)

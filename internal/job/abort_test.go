@@ -87,8 +87,16 @@ func TestDecimalsAreTakenAsTheyWereWritten(t *testing.T) {
 		want     int64
 		ok       bool
 	}{
-		{20.5, 2, 2050, true}, {0.29, 2, 29, true}, {1.1, 1, 11, true}, {2, 1, 20, true}, {100, 2, 10000, true},
-		{1.15, 1, 0, false}, {33.333, 2, 0, false}, {tenth + 0.2, 2, 0, false}, {-1.5, 1, -15, true}, {0, 2, 0, true},
+		{20.5, 2, 2050, true},
+		{0.29, 2, 29, true},
+		{1.1, 1, 11, true},
+		{2, 1, 20, true},
+		{100, 2, 10000, true},
+		{1.15, 1, 0, false},
+		{33.333, 2, 0, false},
+		{tenth + 0.2, 2, 0, false},
+		{-1.5, 1, -15, true},
+		{0, 2, 0, true},
 	} {
 		if got, ok := Fixed(row.f, row.decimals); got != row.want || ok != row.ok {
 			t.Errorf("Fixed(%v, %d) is %d %v, want %d %v", row.f, row.decimals, got, ok, row.want, row.ok)

@@ -115,11 +115,13 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 
 // Connected looks again whether the client may be here: its permission may have
 // been taken away after Connect, before EndSessions could see it. A thing that
-// connects is told nothing, it asks (device-plane.md 4.3).
+// connects is told nothing of its jobs, it asks (device-plane.md 4.3); others are
+// told that it is there.
 func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
 		c.Disconnect(notAuthorized)
 	}
+	g.present(c)
 }
 
 // EndSessions closes every connection of a principal; MQTT 5 clients are told
@@ -128,9 +130,6 @@ func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 func (g *Gateway) EndSessions(p auth.Principal) {
 	g.broker.DisconnectWhere(func(c *broker.Conn) bool { return principal(c) == p }, notAuthorized)
 }
-
-// Disconnected does nothing.
-func (*Gateway) Disconnected(*broker.Conn, broker.DisconnectReason) {}
 
 func principal(c *broker.Conn) auth.Principal {
 	p, _ := c.Facts().(auth.Principal)

@@ -398,8 +398,11 @@ func TestDescribeJobShowsItsConfigurationAsItWasGiven(t *testing.T) {
 	must(f.control.CreateJob(context.Background(), caller, in))(t)
 	j := f.describe("fw")
 	for _, pair := range [][2]any{
-		{j.JobExecutionsRolloutConfig, in.JobExecutionsRolloutConfig}, {j.AbortConfig, in.AbortConfig}, {j.JobExecutionsRetryConfig, in.JobExecutionsRetryConfig},
-		{j.TargetSelection, "CONTINUOUS"}, {j.JobProcessDetails.ProcessingTargets, in.Targets},
+		{j.JobExecutionsRolloutConfig, in.JobExecutionsRolloutConfig},
+		{j.AbortConfig, in.AbortConfig},
+		{j.JobExecutionsRetryConfig, in.JobExecutionsRetryConfig},
+		{j.TargetSelection, "CONTINUOUS"},
+		{j.JobProcessDetails.ProcessingTargets, in.Targets},
 	} {
 		if got, want := text(t, pair[0]), text(t, pair[1]); got != want {
 			t.Errorf("got %s, want %s", got, want)

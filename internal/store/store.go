@@ -93,6 +93,7 @@ type Snapshot struct {
 type Changes struct {
 	Moves   []job.Move
 	Effects []job.Effect
+	Events  []job.Message
 	At      time.Time // the domain time of the moves, for their history
 }
 
@@ -107,6 +108,9 @@ type Commit struct {
 type Observer interface {
 	// Effects are to be told to devices.
 	Effects([]job.Effect)
+	// Events are to be told to those who listen; they follow the effects of the
+	// same decision.
+	Events([]job.Message)
 	// Wake says that something is due at this time: a timer, or (zero) a job
 	// whose counters have changed or whose rollout or sweep can go on.
 	Wake(at time.Time)

@@ -26,7 +26,11 @@ OPERATIONS = {
         CreateKeysAndCertificate AttachThingPrincipal ListThingPrincipals
         CreateCertificateFromCsr RegisterCertificateWithoutCA DescribeCertificate ListCertificates
         UpdateCertificate DeleteCertificate DetachThingPrincipal ListThingPrincipalsV2
-        ListPrincipalThings ListPrincipalThingsV2""",
+        ListPrincipalThings ListPrincipalThingsV2
+        UpdateThingGroup UpdateThingGroupsForThing
+        TagResource UntagResource ListTagsForResource
+        CreateThingType DescribeThingType ListThingTypes UpdateThingType DeprecateThingType
+        DeleteThingType UpdateEventConfigurations DescribeEventConfigurations""",
 }
 
 
