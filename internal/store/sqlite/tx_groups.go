@@ -91,8 +91,7 @@ func (t *tx) Above(group int64) (keys []int64, err error) {
 }
 
 func (t *tx) CountChildren(group int64, limit int) (n int, err error) {
-	err = t.c.query("SELECT count(*) FROM (SELECT 1 FROM thing_group WHERE parent = ? LIMIT ?)", []any{group, limit},
-		func(r *row) error { n = int(r.int(0)); return nil })
+	err = t.c.query("SELECT 1 FROM thing_group WHERE parent = ? LIMIT ?", []any{group, limit}, func(*row) error { n++; return nil })
 	return n, err
 }
 
