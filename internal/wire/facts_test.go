@@ -254,7 +254,7 @@ func declaredStructs(t *testing.T) (names []string) {
 	return names
 }
 
-var initialisms = strings.NewReplacer("Ca\x00", "CA", "Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "\x00", "")
+var initialisms = strings.NewReplacer("Ca\x00", "CA", "Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "Mqtt5\x00", "MQTT5", "\x00", "")
 
 // goName is how Go spells AWS's name of a member or shape.
 func goName(member string) string {

@@ -24,11 +24,11 @@ type CreateThingTypeOutput struct {
 type ThingTypeProperties struct {
 	ThingTypeDescription *string             `json:"thingTypeDescription,omitzero"`
 	SearchableAttributes []string            `json:"searchableAttributes,omitzero"`
-	Mqtt5Configuration   *Mqtt5Configuration `json:"mqtt5Configuration,omitzero" later:"propagating attributes"`
+	MQTT5Configuration   *MQTT5Configuration `json:"mqtt5Configuration,omitzero" later:"propagating attributes"`
 }
 
-// Mqtt5Configuration says what of a thing is added to its MQTT 5 messages.
-type Mqtt5Configuration struct {
+// MQTT5Configuration says what of a thing is added to its MQTT 5 messages.
+type MQTT5Configuration struct {
 	PropagatingAttributes []PropagatingAttribute `json:"propagatingAttributes,omitzero"`
 }
 
