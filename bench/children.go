@@ -149,7 +149,7 @@ func buildDrover(ctx context.Context, dir string) (string, error) {
 // startDrover starts `drover dev` on a data folder, as durable as serve.
 func startDrover(ctx context.Context, binary, data string) (broker, error) {
 	c, err := process.StartDrover(ctx, binary, "dev", "--data", data,
-		"--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--rollout-default", "0", "--rollout-max", "0")
+		"--mqtt-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0", "--rollout-default", "0", "--rollout-max", "0", "--max-active-snapshot-jobs", "0")
 	if err != nil {
 		return broker{}, err
 	}

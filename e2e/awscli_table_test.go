@@ -234,6 +234,63 @@ var chapters = []struct {
 		{run: "iot describe-job-execution --job-id fw-1 --thing-name pump-1", error: "ResourceNotFoundException"},
 	}},
 
+	{"a continuous job that rolls out, aborts and tries again", []command{
+		{
+			run: "iot create-job --job-id fw-3 --targets " + arn + "thinggroup/pumps --document {} --target-selection CONTINUOUS" +
+				" --job-executions-rollout-config '{\"maximumPerMinute\":100,\"exponentialRate\":{\"baseRatePerMinute\":50,\"incrementFactor\":1.5," +
+				"\"rateIncreaseCriteria\":{\"numberOfSucceededThings\":10}}}'" +
+				" --abort-config '{\"criteriaList\":[{\"failureType\":\"FAILED\",\"action\":\"CANCEL\",\"thresholdPercentage\":20.5,\"minNumberOfExecutedThings\":2}]}'" +
+				" --job-executions-retry-config criteriaList=[{failureType=FAILED,numberOfRetries=1}]",
+			want: `{"jobArn":"` + arn + `job/fw-3","jobId":"fw-3"}`,
+		},
+		{
+			run:   "iot create-job --job-id fw-x --targets " + arn + "thing/pump-1 --document {} --job-executions-rollout-config maximumPerMinute=1001",
+			error: "InvalidRequestException",
+		},
+		{
+			run: "iot create-job --job-id fw-x --targets " + arn + "thing/pump-1 --document {} --job-executions-retry-config" +
+				" criteriaList=[{failureType=ALL,numberOfRetries=1},{failureType=FAILED,numberOfRetries=1}]",
+			error: "InvalidRequestException",
+		},
+		{run: "iot add-thing-to-thing-group --thing-group-name pumps --thing-name pump-1"},
+		{run: "iot list-job-executions-for-job --job-id fw-3 --query executionSummaries[].jobExecutionSummary.status", want: `["QUEUED"]`, later: true},
+		{run: "iot-jobs-data update-job-execution --thing-name pump-1 --job-id fw-3 --status FAILED"},
+		{
+			run:  "iot list-job-executions-for-thing --thing-name pump-1 --job-id fw-3 --query executionSummaries[].jobExecutionSummary.[status,executionNumber,retryAttempt]",
+			want: `[["QUEUED",2,1],["FAILED",1,null]]`,
+		},
+		{run: "iot remove-thing-from-thing-group --thing-group-name pumps --thing-name pump-1"},
+		{run: "iot describe-job-execution --thing-name pump-1 --job-id fw-3 --query execution.status", want: `"REMOVED"`, later: true},
+		{
+			run:  "iot associate-targets-with-job --job-id fw-3 --targets " + arn + "thing/pump:2 --comment 'one more'",
+			want: `{"jobArn":"` + arn + `job/fw-3","jobId":"fw-3"}`,
+		},
+		{run: "iot associate-targets-with-job --job-id fw-1 --targets " + arn + "thing/pump:2", error: "InvalidRequestException"}, // SNAPSHOT
+		{run: "iot-jobs-data describe-job-execution --thing-name pump:2 --job-id fw-3 --query execution.status", want: `"QUEUED"`, later: true},
+		{
+			run: "iot update-job --job-id fw-3 --description 'slower now' --job-executions-rollout-config maximumPerMinute=10 --timeout-config inProgressTimeoutInMinutes=5" +
+				" --job-executions-retry-config criteriaList=[{failureType=FAILED,numberOfRetries=0}]",
+		},
+		{run: "iot update-job --job-id fw-3 --job-executions-retry-config criteriaList=[{failureType=FAILED,numberOfRetries=2}]", error: "InvalidRequestException"},
+		{run: "iot update-job --job-id fw-1 --description late", error: "InvalidRequestException"}, // COMPLETED
+		{run: "iot update-job --job-id fw-x --description nobody", error: "ResourceNotFoundException"},
+		{
+			run: "iot describe-job --job-id fw-3", later: true,
+			want: `{"job":{"jobArn":"` + arn + `job/fw-3","jobId":"fw-3","targetSelection":"CONTINUOUS","status":"IN_PROGRESS","comment":"one more",
+				"targets":["` + arn + `thinggroup/pumps","` + arn + `thing/pump:2"],"description":"slower now","jobExecutionsRolloutConfig":{"maximumPerMinute":10},
+				"abortConfig":{"criteriaList":[{"failureType":"FAILED","action":"CANCEL","thresholdPercentage":20.5,"minNumberOfExecutedThings":2}]},
+				"jobExecutionsRetryConfig":{"criteriaList":[{"failureType":"FAILED","numberOfRetries":0}]},"timeoutConfig":{"inProgressTimeoutInMinutes":5},
+				"createdAt":"$time","lastUpdatedAt":"$time","isConcurrent":false,"jobProcessDetails":{
+				"numberOfCanceledThings":0,"numberOfSucceededThings":0,"numberOfFailedThings":0,"numberOfRejectedThings":0,
+				"numberOfQueuedThings":1,"numberOfInProgressThings":0,"numberOfRemovedThings":1,"numberOfTimedOutThings":0}}}`,
+		},
+		// One of two has failed: that is more than 20.5 percent.
+		{run: "iot-jobs-data update-job-execution --thing-name pump:2 --job-id fw-3 --status SUCCEEDED"},
+		{run: "iot describe-job --job-id fw-3 --query job.[status,reasonCode,forceCanceled]", want: `["CANCELED","ABORT_CRITERIA_MET",false]`, later: true},
+		{run: "iot delete-job --job-id fw-3"},
+		{run: "iot describe-job --job-id fw-3", error: "ResourceNotFoundException", later: true},
+	}},
+
 	{"cancelling and deleting a job", []command{
 		{run: "iot cancel-job --job-id fw-1", error: "InvalidRequestException"}, // COMPLETED
 		{
@@ -265,6 +322,40 @@ var chapters = []struct {
 		{run: "iot describe-job --job-id fw-2", error: "ResourceNotFoundException", later: true},
 		{run: "iot delete-job --job-id fw-x", error: "ResourceNotFoundException"},
 		{run: "iot cancel-job --job-id fw-x", error: "ResourceNotFoundException"},
+	}},
+
+	{"a job of a namespace, beside the plain queue", []command{
+		{run: "iot create-thing --thing-name core-1", want: thing("core-1")},
+		{
+			run:  "iot create-job --job-id dep-1 --targets " + arn + "thing/core-1 --document {} --namespace-id aws-gg-deployment",
+			want: `{"jobArn":"` + arn + `job/dep-1","jobId":"dep-1"}`,
+		},
+		{run: "iot describe-job --job-id dep-1 --query job.namespaceId", want: `"aws-gg-deployment"`},
+		{run: "iot list-jobs --namespace-id aws-gg-deployment --query jobs[].jobId", want: `["dep-1"]`},
+		{run: "iot list-jobs --namespace-id other --query jobs[].jobId", want: `[]`},
+		{
+			run:  "iot list-job-executions-for-thing --thing-name core-1 --namespace-id aws-gg-deployment --query executionSummaries[].jobId",
+			want: `["dep-1"]`, later: true,
+		},
+		{run: "iot-jobs-data get-pending-job-executions --thing-name core-1", want: `{"inProgressJobs":[],"queuedJobs":[]}`},
+		{run: "iot-jobs-data describe-job-execution --thing-name core-1 --job-id dep-1 --query execution.status", want: `"QUEUED"`},
+		{run: "iot create-job --job-id dep-2 --targets " + arn + "thing/core-1 --document {} --namespace-id a:b", error: "InvalidRequestException"},
+		{run: "iot delete-job --job-id dep-1 --force --namespace-id other", error: "ResourceNotFoundException"},
+		{run: "iot delete-job --job-id dep-1 --force --namespace-id aws-gg-deployment"},
+	}},
+
+	{"the shadow of a thing", []command{
+		{run: "iot-data get-thing-shadow --thing-name core-1 /dev/stdout", error: "ResourceNotFoundException"},
+		{
+			run:  "iot-data update-thing-shadow --thing-name core-1 --payload '{\"state\":{\"desired\":{\"rate\":7}}}' /dev/stdout",
+			want: `{"state":{"desired":{"rate":7}},"metadata":{"desired":{"rate":{"timestamp":"$seconds"}}},"version":1,"timestamp":"$seconds"}`,
+		},
+		{
+			run:  "iot-data get-thing-shadow --thing-name core-1 /dev/stdout",
+			want: `{"state":{"desired":{"rate":7},"delta":{"rate":7}},"metadata":{"desired":{"rate":{"timestamp":"$seconds"}}},"version":1,"timestamp":"$seconds"}`,
+		},
+		{run: "iot-data update-thing-shadow --thing-name core-1 --payload '{\"state\":{},\"version\":7}' /dev/stdout", error: "ConflictException"},
+		{run: "iot-data delete-thing-shadow --thing-name core-1 /dev/stdout", want: `{"version":1,"timestamp":"$seconds"}`},
 	}},
 }
 

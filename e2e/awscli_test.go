@@ -92,6 +92,7 @@ var issued = map[string][]string{
 		"tag-resource", "untag-resource", "list-tags-for-resource",
 		"update-event-configurations", "describe-event-configurations",
 		"create-job", "describe-job", "list-jobs", "get-job-document", "cancel-job", "delete-job",
+		"update-job", "associate-targets-with-job",
 		"describe-job-execution", "cancel-job-execution", "delete-job-execution",
 		"list-job-executions-for-job", "list-job-executions-for-thing",
 		"create-keys-and-certificate", "create-certificate-from-csr", "register-certificate-without-ca",

@@ -34,6 +34,7 @@ type device struct {
 type message struct {
 	topic, payload string
 	qos            byte
+	properties     *paho.PublishProperties // of MQTT 5
 }
 
 // session is what a test may want of a connection.
@@ -41,6 +42,8 @@ type session struct {
 	protocol   string // "3.1.1" or "5"
 	persistent bool
 	clientID   string // the thing's name if empty
+
+	dial func() (net.Conn, error) // nil: the MQTT door
 }
 
 var protocols = []string{"3.1.1", "5"}
@@ -113,7 +116,10 @@ func (s *server) dialer(t *testing.T, thing string) func() (net.Conn, error) {
 }
 
 func (d *device) connect3(t *testing.T, s *server, how session) error {
-	dial := s.dialer(t, d.thing)
+	dial := how.dial
+	if dial == nil {
+		dial = s.dialer(t, d.thing)
+	}
 	options := mqtt.NewClientOptions().
 		AddBroker("tcp://drover:1883"). // the dialer decides
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return dial() }).
@@ -121,7 +127,7 @@ func (d *device) connect3(t *testing.T, s *server, how session) error {
 		SetAutoReconnect(false).SetConnectTimeout(patience).SetWriteTimeout(patience).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { d.lost <- err }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-			d.inbox <- message{m.Topic(), string(m.Payload()), m.Qos()}
+			d.inbox <- message{m.Topic(), string(m.Payload()), m.Qos(), nil}
 		})
 	client := mqtt.NewClient(options)
 	connected := client.Connect()
@@ -160,14 +166,18 @@ func done(token mqtt.Token) error {
 }
 
 func (d *device) connect5(t *testing.T, s *server, how session) error {
-	conn, err := s.dialer(t, d.thing)()
+	dial := how.dial
+	if dial == nil {
+		dial = s.dialer(t, d.thing)
+	}
+	conn, err := dial()
 	if err != nil {
 		return err
 	}
 	client := paho.NewClient(paho.ClientConfig{
 		Conn: packets.NewThreadSafeConn(conn), PacketTimeout: patience,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
-			d.inbox <- message{p.Packet.Topic, string(p.Packet.Payload), p.Packet.QoS}
+			d.inbox <- message{p.Packet.Topic, string(p.Packet.Payload), p.Packet.QoS, p.Packet.Properties}
 			return true, nil
 		}},
 		OnClientError:      func(err error) { d.lost <- err },

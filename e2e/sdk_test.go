@@ -64,7 +64,12 @@ const arn = "arn:aws:iot:us-east-1:000000000000:"
 // createJob makes a job for things, with the document {"op":"flash","job":id}.
 func (s *server) createJob(t *testing.T, id string, things ...string) {
 	t.Helper()
-	in := &iot.CreateJobInput{JobId: &id, Document: aws.String(`{"op":"flash","job":"` + id + `"}`)}
+	s.createJobWith(t, id, `{"op":"flash","job":"`+id+`"}`, things...)
+}
+
+func (s *server) createJobWith(t *testing.T, id, document string, things ...string) {
+	t.Helper()
+	in := &iot.CreateJobInput{JobId: &id, Document: &document}
 	for _, thing := range things {
 		in.Targets = append(in.Targets, arn+"thing/"+thing)
 	}

@@ -50,13 +50,14 @@ var (
 // house is every room with its door, in the order of design.md section 1.
 var house = []door{
 	{room: "cmd/drover", rooms: []string{"internal/app", "internal/cli"}, libs: []string{"github.com/alecthomas/kong"}, noStd: noHTTP},
-	{room: "drovertest", rooms: []string{"internal/server", "internal/clock", "internal/job", "internal/registry"}, noStd: noSQL},
+	{room: "drovertest", rooms: []string{"internal/server", "internal/clock"}, noStd: noSQL},
 
 	{room: "internal/job", noStd: noIO, timeless: true},
 	{room: "internal/registry", rooms: []string{"internal/job"}, noStd: noIO, timeless: true},
+	{room: "internal/shadow", rooms: rules, noStd: noIO, timeless: true},
 	{room: "internal/policy", rooms: rules, noStd: noIO, timeless: true},
 
-	{room: "internal/wire", rooms: with(rules, "internal/wire/..."), libs: []string{jsonLib}, noStd: noHTTP, timeless: true},
+	{room: "internal/wire", rooms: with(rules, "internal/shadow", "internal/wire/..."), libs: []string{jsonLib}, noStd: noHTTP, timeless: true},
 	{room: "internal/auth", rooms: with(rules, "internal/clock", "internal/policy", "internal/wire/..."), noStd: noSQL},
 
 	{room: "internal/store", rooms: with(rules, "internal/clock"), noStd: noHTTP},
@@ -73,7 +74,7 @@ var house = []door{
 	},
 
 	{
-		room: "internal/ops", rooms: with(rules, "internal/wire/...", "internal/policy", "internal/store", "internal/clock"),
+		room: "internal/ops", rooms: with(rules, "internal/shadow", "internal/wire/...", "internal/policy", "internal/store", "internal/clock"),
 		libs: []string{uuidLib}, noStd: noHTTP, timeless: true,
 	},
 	{
@@ -85,12 +86,19 @@ var house = []door{
 	{room: "internal/broker/brokertest", rooms: []string{"internal/broker/...", "internal/clock"}, libs: testLibs, noStd: noHTTP},
 	{
 		room:  "internal/mqtt",
-		rooms: with(rules, "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		rooms: with(rules, "internal/shadow", "internal/broker/...", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault"),
 		noStd: noHTTP,
 	},
 	{
-		room: "internal/rest", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock"),
+		room: "internal/rest", rooms: with(rules, "internal/shadow", "internal/ops", "internal/wire/...", "internal/auth", "internal/policy", "internal/clock", "internal/fault", "internal/websocket"),
 		libs: []string{uuidLib, jsonLib}, noStd: noSQL,
+	},
+	{room: "internal/websocket", noStd: noSQL},
+	{room: "internal/fault", rooms: []string{"internal/job"}, noStd: noHTTP, timeless: true},
+	{
+		room:  "internal/devapi",
+		rooms: with(rules, "internal/rest", "internal/ops", "internal/wire/...", "internal/virtual", "internal/fault"),
+		libs:  []string{jsonLib}, noStd: noHTTP, timeless: true,
 	},
 	{room: "internal/console", rooms: with(rules, "internal/ops", "internal/wire/...", "internal/clock"), noStd: noSQL},
 
@@ -99,9 +107,13 @@ var house = []door{
 		rooms: with(rules, "internal/cli/...", "internal/wire/...", "internal/auth", "internal/sim"),
 		libs: []string{
 			"github.com/alecthomas/kong", "github.com/jmespath/go-jmespath", "charm.land/lipgloss/v2",
-			"github.com/mattn/go-isatty", jsonLib,
+			"github.com/mattn/go-isatty", jsonLib, "golang.org/x/sys",
 		},
 		noStd: noSQL,
+	},
+	{
+		room: "internal/cli/awscli", rooms: with(rules, "internal/cli/awscli/...", "internal/wire/..."),
+		libs: []string{"golang.org/x/text"}, noStd: []string{"net", "os", "database/sql"}, timeless: true,
 	},
 	{
 		room:  "internal/sim",
@@ -110,6 +122,7 @@ var house = []door{
 		noStd: noSQL,
 	},
 	{room: "internal/clock"},
+	{room: "internal/virtual", rooms: []string{"internal/clock", "internal/sched"}, noStd: noHTTP, timeless: true},
 
 	// The composition root may see everything; that is what it is for.
 	{

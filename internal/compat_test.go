@@ -49,21 +49,23 @@ func TestCompatNamesEveryOperationOfAWS(t *testing.T) {
 	}
 }
 
-// TestCompatPointsAtTestsThatExist keeps the evidence column honest.
-func TestCompatPointsAtTestsThatExist(t *testing.T) {
-	page, err := os.ReadFile("../docs/compat.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestPagesPointAtTestsThatExist keeps the evidence columns honest.
+func TestPagesPointAtTestsThatExist(t *testing.T) {
 	tests := testNames(t)
-	cited := regexp.MustCompile("`(Test[A-Za-z0-9_]+|[a-z0-9-]+\\.txtar)`").FindAllStringSubmatch(string(page), -1)
-	for _, name := range cited {
-		if !slices.Contains(tests, name[1]) && name[1] != "TestAuthorization" { // which is an operation
-			t.Errorf("docs/compat.md cites %s, which is no test of this repository", name[1])
+	for path, least := range map[string]int{"../docs/compat.md": 40, "../docs/devices.md": 12} {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(cited) < 40 {
-		t.Errorf("only %d tests are cited", len(cited))
+		cited := regexp.MustCompile("`(Test[A-Za-z0-9_]+|[a-z0-9-]+\\.txtar)`").FindAllStringSubmatch(string(page), -1)
+		for _, name := range cited {
+			if !slices.Contains(tests, name[1]) && name[1] != "TestAuthorization" { // which is an operation
+				t.Errorf("%s cites %s, which is no test of this repository", path, name[1])
+			}
+		}
+		if len(cited) < least {
+			t.Errorf("%s cites only %d tests", path, len(cited))
+		}
 	}
 }
 

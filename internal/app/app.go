@@ -56,9 +56,11 @@ func run(ctx context.Context, args []string, s cli.Streams) (err error) {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "server", Title: "Run a server:"},
 			{Key: "fleet", Title: "Run a fleet:"},
+			{Key: "device", Title: "On a device:"},
 			{Key: "about", Title: "About:"},
 			{Key: "doors", Title: "Doors:"},
 			{Key: "jobs", Title: "Jobs:"},
+			{Key: "time", Title: "Time:"},
 			{Key: "log", Title: "Log:"},
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -78,7 +80,7 @@ func run(ctx context.Context, args []string, s cli.Streams) (err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(cli.Hoist(args))
 	if err != nil {
 		return asUsage(err)
 	}
@@ -103,9 +105,12 @@ func asUsage(err error) error {
 
 // explain writes what was wrong, and what to do next.
 func explain(w io.Writer, err error) {
-	fmt.Fprintf(w, "drover: %s\n", strings.TrimSpace(err.Error()))
 	var f *cli.Failure
-	if errors.As(err, &f) && f.Next != "" {
+	if errors.As(err, &f) && f.Told {
+		return
+	}
+	fmt.Fprintf(w, "drover: %s\n", strings.TrimSpace(err.Error()))
+	if f != nil && f.Next != "" {
 		fmt.Fprintf(w, "Next: %s\n", f.Next)
 	}
 }

@@ -28,6 +28,18 @@ type jobFlags struct {
 	logFlags
 }
 
+// tlsFlags are a server certificate of the operator's own.
+type tlsFlags struct {
+	TLSCert string `name:"tls-cert" help:"The server's own certificate, PEM: first it, then its issuers. Read again on SIGHUP. Without it Drover's CA makes one." placeholder:"FILE" group:"doors"`
+	TLSKey  string `name:"tls-key" help:"The key of --tls-cert, PEM, not encrypted." placeholder:"FILE" group:"doors"`
+	TLSCA   string `name:"tls-ca" help:"What clients are to trust of --tls-cert, handed out at /ca.pem; without it the root, if the chain has one." placeholder:"FILE" group:"doors"`
+}
+
+// apply says it to the server.
+func (f *tlsFlags) apply(c *server.Config) {
+	c.TLSCert, c.TLSKey, c.TLSCA = f.TLSCert, f.TLSKey, f.TLSCA
+}
+
 var (
 	regionForm  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)

@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/drover-iot/drover/internal/cli"
@@ -21,8 +25,22 @@ type ready struct {
 }
 
 // runServer serves until the context ends, and says when the doors are open.
+// SIGHUP makes it read its certificate again; a dev that has none of its own ends,
+// with the terminal that it runs in.
 func runServer(ctx context.Context, cfg server.Config, s cli.Streams, opened func(*server.Server)) error {
+	hangUp := make(chan os.Signal, 1)
+	if cfg.Dev && cfg.TLSCert == "" {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	} else {
+		signal.Notify(hangUp, syscall.SIGHUP)
+		defer signal.Stop(hangUp)
+	}
+	var reloading sync.WaitGroup
+	ended := make(chan struct{})
 	err := server.Run(ctx, cfg, func(srv *server.Server) error {
+		reloading.Go(func() { reloadOn(hangUp, ended, srv) })
 		line, err := json.Marshal(ready{Ready: true, Addrs: srv.Addrs()})
 		if err != nil {
 			return err
@@ -33,10 +51,24 @@ func runServer(ctx context.Context, cfg server.Config, s cli.Streams, opened fun
 		opened(srv)
 		return nil
 	})
+	close(ended)
+	reloading.Wait()
 	if err != nil {
 		return serverFailure(err)
 	}
 	return nil
+}
+
+// reloadOn reloads at each signal until the server has ended.
+func reloadOn(hangUp <-chan os.Signal, ended <-chan struct{}, srv *server.Server) {
+	for {
+		select {
+		case <-hangUp:
+			_ = srv.Reload() // which logs what was wrong
+		case <-ended:
+			return
+		}
+	}
 }
 
 // serverFailure adds what to do to an error that keeps a server from serving.

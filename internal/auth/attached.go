@@ -14,7 +14,11 @@ import (
 //
 //   - it connects with any client id;
 //   - it uses every topic and filter that does not begin with `$`;
-//   - it uses `$aws/things/{thing}/…` and the Jobs operations of those things.
+//   - it uses `$aws/things/{thing}/…` and the Jobs and shadow operations of
+//     those things;
+//   - it uses the reserved topics of services that name no thing and on which
+//     nobody hears another (device-plane.md 11 row 25), and of commands and
+//     device location those of the things.
 //
 // Everything else is refused, and device-plane.md 6.5 says how that looks.
 type AttachedThings struct {
@@ -46,7 +50,8 @@ func (a AttachedThings) device(certificate string, action Action, resource strin
 		return topic(things, resource)
 	case Subscribe:
 		return topic(things, unshared(resource))
-	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution:
+	case DescribeJobExecution, GetPendingJobExecutions, StartNextPendingJobExecution, UpdateJobExecution,
+		GetThingShadow, UpdateThingShadow, DeleteThingShadow:
 		return acts(things, resource)
 	}
 	return false
@@ -59,13 +64,26 @@ func topic(things []registry.Name, topic string) bool {
 	if !strings.HasPrefix(topic, "$") {
 		return topic != ""
 	}
-	rest, ok := strings.CutPrefix(topic, "$aws/things/")
-	if !ok {
-		return false
+	for _, prefix := range nobodys {
+		if rest, ok := strings.CutPrefix(topic, prefix); ok {
+			return rest != ""
+		}
 	}
-	thing, below, _ := strings.Cut(rest, "/")
-	return below != "" && acts(things, thing)
+	for _, prefix := range ofThings {
+		if rest, ok := strings.CutPrefix(topic, prefix); ok {
+			thing, below, _ := strings.Cut(rest, "/")
+			return below != "" && acts(things, thing)
+		}
+	}
+	return false
 }
+
+// nobodys are reserved topics that name no thing; ofThings are those where its
+// name follows.
+var (
+	nobodys  = []string{"$aws/rules/", "$aws/certificates/", "$aws/provisioning-templates/"}
+	ofThings = []string{"$aws/things/", "$aws/commands/things/", "$aws/device_location/"}
+)
 
 func acts(things []registry.Name, thing string) bool {
 	_, found := slices.BinarySearch(things, registry.Name(thing))

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,8 @@ import (
 
 // canonical gives the canonical requests that this request may have been signed
 // as: one for the header form, up to four for the query form, whose clients
-// differ on the session token and on the port in Host (registry-and-auth.md F.3).
+// differ on the session token and on the port in Host (registry-and-auth.md F.3):
+// one that knows AWS's port alone signs the bare name, and then connects to ours.
 func (s *signature) canonical(r Request) ([]string, error) {
 	path, query := r.split()
 	if !s.presigned {
@@ -21,10 +23,12 @@ func (s *signature) canonical(r Request) ([]string, error) {
 		return []string{c}, err
 	}
 	hosts := []string{r.Host}
-	if bare, has := strings.CutSuffix(r.Host, ":443"); has {
-		hosts = append(hosts, bare)
-	} else if !strings.Contains(r.Host, ":") {
+	if bare, _, err := net.SplitHostPort(r.Host); err != nil {
 		hosts = append(hosts, r.Host+":443")
+	} else if strings.Contains(bare, ":") { // IPv6
+		hosts = append(hosts, "["+bare+"]")
+	} else {
+		hosts = append(hosts, bare)
 	}
 	queries := []string{canonicalQuery(query, []string{"X-Amz-Signature", "X-Amz-Security-Token"})}
 	if s.token != "" {

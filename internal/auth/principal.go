@@ -33,6 +33,11 @@ const (
 	GetPendingJobExecutions      Action = "iotjobsdata:GetPendingJobExecutions"
 	StartNextPendingJobExecution Action = "iotjobsdata:StartNextPendingJobExecution"
 	UpdateJobExecution           Action = "iotjobsdata:UpdateJobExecution"
+
+	// Device shadows over HTTPS: the resource is the thing.
+	GetThingShadow    Action = "iot:GetThingShadow"
+	UpdateThingShadow Action = "iot:UpdateThingShadow"
+	DeleteThingShadow Action = "iot:DeleteThingShadow"
 )
 
 // Authorizer answers the one question for permission (design.md decision 13).

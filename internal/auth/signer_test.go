@@ -52,6 +52,9 @@ func (s signer) query(d draft, signedHost string, expires int, signToken bool) R
 	if expires >= 0 {
 		q += fmt.Sprintf("&X-Amz-Expires=%d", expires)
 	}
+	if d.query != "" {
+		q = d.query + "&" + q
+	}
 	q += "&X-Amz-SignedHeaders=host"
 	if s.key.SessionToken != "" && signToken {
 		q += "&" + token

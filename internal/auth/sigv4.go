@@ -23,6 +23,10 @@ const (
 	ServiceWebSocket = "iotdevicegateway"
 )
 
+// MaxWebSocketSession is how long an MQTT session may last that a signature has
+// opened (device-plane.md 6.1).
+const MaxWebSocketSession = 24 * time.Hour
+
 const (
 	algorithm  = "AWS4-HMAC-SHA256"
 	terminator = "aws4_request"
@@ -30,7 +34,7 @@ const (
 
 	defaultSkew    = 5 * time.Minute  // F.4
 	defaultExpires = 15 * time.Minute // F.3, X-Amz-Expires absent
-	maxExpires     = 24 * time.Hour   // F.3, the longest WSS session
+	maxExpires     = 24 * time.Hour   // F.3
 
 	// maxAuthorization bounds the Authorization header and the query that may
 	// stand for it. SDKs send about 400 bytes; a signed session token adds 2 KB.

@@ -304,6 +304,13 @@ func TestPresignedForm(t *testing.T) {
 	pairs := strings.Split(query, "&")
 	slices.Reverse(pairs)
 	swapped.Target = path + "?" + strings.Join(pairs, "&")
+	ours, six := d, d
+	ours.host, six.host = "iot.example.com:8443", "[::1]:8443"
+	extra := s.query(d, d.host, 60, false)
+	extra.Header.Set("X-Amz-Date", "19700101T000000Z")
+	extra.Header.Set("X-Amz-Security-Token", "sent by nobody who counts")
+	misspelt := d
+	misspelt.query = "X-Amz-Expire=86400"
 	semicolon := s.query(d, d.host, 60, false)
 	semicolon.Target += "&X-Amz-Date=20150830T123600Z"
 	for _, c := range []struct {
@@ -328,6 +335,13 @@ func TestPresignedForm(t *testing.T) {
 		}(), 0, job.UnrecognizedClient},
 		{"the host was signed with the port", s.query(d, "iot.example.com:443", 60, false), 0, 0},
 		{"the host was sent with the port", s.query(port, "iot.example.com", 60, false), 0, 0},
+		{"the host was signed with the port that it was sent with", s.query(ours, "iot.example.com:8443", 60, false), 0, 0},
+		{"the host was signed without the port that is not AWS's", s.query(ours, "iot.example.com", 60, false), 0, 0},
+		{"an IPv6 address was signed without the port", s.query(six, "[::1]", 60, false), 0, 0},
+		{"extra headers that are not signed do not count", extra, 0, 0},
+		{"a misspelt X-Amz-Expire is an absent one", s.query(misspelt, d.host, -1, false), 15 * time.Minute, 0},
+		{"a misspelt X-Amz-Expire, 16 minutes", s.query(misspelt, d.host, -1, false), 16 * time.Minute, job.InvalidSignature},
+		{"a day, to its end", s.query(d, d.host, 86400, false), 24 * time.Hour, 0},
 		{"another host", s.query(d, "evil.example.com", 60, false), 0, job.InvalidSignature},
 		{"another port", s.query(d, "iot.example.com:8443", 60, false), 0, job.InvalidSignature},
 		{"a parameter twice", semicolon, 0, job.IncompleteSignature},

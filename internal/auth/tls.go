@@ -24,7 +24,8 @@ type Server struct {
 	now          func() time.Time
 
 	mu   sync.Mutex
-	leaf *tls.Certificate
+	leaf *tls.Certificate // of our CA
+	own  *OwnCertificate  // in place of it
 }
 
 // NewServer makes the server's certificate for hosts, DNS names and IP
@@ -40,6 +41,9 @@ func NewServer(ca *CA, hosts []string, certificates *Certificates, now func() ti
 func (s *Server) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.own != nil {
+		return &s.own.chain, nil
+	}
 	now := s.now()
 	if s.leaf != nil && now.Add(serverRenewal).Before(s.leaf.Leaf.NotAfter) {
 		return s.leaf, nil

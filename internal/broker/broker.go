@@ -75,7 +75,18 @@ type Config struct {
 	Hooks    Hooks        // nil allows everything
 	Log      *slog.Logger // nil is silent
 	Limits   Limits
+	// Timed hears what the Clock has caused, when it is done. nil: nobody asks.
+	Timed func(clientID string, what Timed)
 }
+
+// Timed is what happens in a session because its time has come.
+type Timed byte
+
+// The kinds of Timed.
+const (
+	SessionExpired Timed = iota + 1 // its client did not come back
+	WillPublished                   // the will's delay is over
+)
 
 // Broker is the core. Its methods may be called from any goroutine; Publish,
 // HasAudience and the Pendings' replies never wait for a client or a disk.
@@ -85,6 +96,7 @@ type Broker struct {
 	hooks  Hooks
 	log    *slog.Logger
 	limits Limits
+	timed  func(string, Timed)
 
 	index    *index
 	retained retained
@@ -118,6 +130,7 @@ type Broker struct {
 func New(cfg Config) (*Broker, error) {
 	b := &Broker{
 		clock: cfg.Clock, store: cfg.Sessions, hooks: cfg.Hooks, log: cfg.Log, limits: cfg.Limits.withDefaults(),
+		timed:     cfg.Timed,
 		index:     newIndex(),
 		sessions:  make(map[string]*session),
 		conns:     make(map[*Conn]struct{}),
@@ -131,6 +144,9 @@ func New(cfg Config) (*Broker, error) {
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.timed == nil {
+		b.timed = func(string, Timed) {}
 	}
 	b.retained.m = make(map[string]*Message)
 	if b.store == nil {
@@ -194,8 +210,14 @@ func (b *Broker) isClosed() bool {
 // Attach takes over an established connection: plain, *tls.Conn, or anything
 // else that is a stream. It returns at once; a goroutine of the broker's owns nc
 // from then on. facts is what the caller knows of the peer (Conn.Facts).
-func (b *Broker) Attach(nc net.Conn, facts any) {
+func (b *Broker) Attach(nc net.Conn, facts any) { b.AttachUntil(nc, facts, time.Time{}) }
+
+// AttachUntil is Attach of a connection that ends at this time at the latest,
+// which is transport time; a MQTT 5 client is told 0x98 then. The zero time is
+// never.
+func (b *Broker) AttachUntil(nc net.Conn, facts any, until time.Time) {
 	c := newConn(b, nc, facts)
+	c.until = until
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -246,9 +268,45 @@ func (b *Broker) Close(ctx context.Context) error {
 // group of its own when there is none. Without a SessionStore it is ignored.
 func (b *Broker) Publish(m Message, token any) {
 	bt := getBatch()
-	b.route(bt, &m, true, nil, 0, token)
+	b.route(bt, &m, origin{token: token}, true)
 	bt.flushSoon()
 	putBatch(bt)
+}
+
+// Stored calls then, once and from any goroutine, when all that was published
+// before is on disk for the persistent sessions that must hear it, or with the
+// store's error.
+func (b *Broker) Stored(then func(error)) {
+	if b.store == nil || b.durable.Load() == 0 {
+		then(nil)
+		return
+	}
+	b.store.Apply(nil, then)
+}
+
+// Forget consumes a token as Publish does, for a message that nobody will hear.
+func (b *Broker) Forget(token any) {
+	if b.store == nil || token == nil {
+		return
+	}
+	b.storeMu.RLock()
+	defer b.storeMu.RUnlock()
+	b.store.Apply([]Change{{Kind: Token, Token: token}}, nil)
+}
+
+// Flush writes what is queued for every connection, as far as the sockets take
+// it: when it returns, what was published before has left, but for peers that do
+// not read and for what a connection's own goroutine is writing at that moment.
+func (b *Broker) Flush() {
+	b.mu.Lock()
+	all := make([]*Conn, 0, len(b.conns))
+	for c := range b.conns {
+		all = append(all, c)
+	}
+	b.mu.Unlock()
+	for _, c := range all {
+		c.flush()
+	}
 }
 
 // HasAudience reports whether any session, connected or persistent, has a

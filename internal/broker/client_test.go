@@ -154,10 +154,12 @@ type client struct {
 }
 
 // dial attaches a connection that has said nothing yet.
-func (w *world) dial(version byte) *client {
+func (w *world) dial(version byte) *client { return w.dialUntil(version, time.Time{}) }
+
+func (w *world) dialUntil(version byte, until time.Time) *client {
 	ours, theirs := net.Pipe()
 	c := &client{w: w, nc: ours, version: version, got: make(chan string, 100_000)}
-	w.b.Attach(theirs, "facts of "+w.t.Name())
+	w.b.AttachUntil(theirs, "facts of "+w.t.Name(), until)
 	go c.listen()
 	return c
 }

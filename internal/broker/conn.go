@@ -15,6 +15,7 @@ type Conn struct {
 	b     *Broker
 	nc    net.Conn
 	facts any
+	until time.Time // when it ends at the latest, in transport time; zero is never
 
 	// Set before the session is attached, and never changed after.
 	id        string

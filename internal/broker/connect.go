@@ -48,7 +48,7 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		written <- err
 		c.kick()
 	})
-	if waits { // design.md decision 14: a new persistent session is on disk first
+	if waits { // decision 14: a new persistent session, or the end of one, is on disk first
 		c.rest(bt, func() bool { return len(written) > 0 })
 		if !c.sess.confirm(written) {
 			c.refuse(&refusal{packet.Unspecified, 0, "the session could not be stored"})
@@ -75,7 +75,7 @@ func (s *session) confirm(written <-chan error) bool {
 	default: // the connection was shut first
 	}
 	if err != nil {
-		s.b.log.Error("storing a new MQTT session failed", "client", s.id, "err", err)
+		s.b.log.Error("storing a new MQTT session, or the end of the one before it, failed", "client", s.id, "err", err)
 		s.expiry = 0
 	}
 	return err == nil

@@ -75,7 +75,7 @@ func (c *Conn) publish(bt *batch, h packet.Header, body []byte) error {
 	}
 	switch v {
 	case Forward:
-		if c.b.route(bt, m, false, c, p.ID, nil) {
+		if c.b.route(bt, m, origin{conn: c, id: p.ID}, false) {
 			p.ID = 0 // the store acknowledges
 		}
 	case Consumed, Drop:
@@ -235,11 +235,11 @@ func filtersOf(changes []Change) []string {
 	return filters
 }
 
-// subscribed is the store's answer to a SUBSCRIBE.
+// subscribed is the store's answer to a SUBSCRIBE or UNSUBSCRIBE.
 func (p *Pending) subscribed(greet []Subscription, err error) {
 	c := p.c
 	if err != nil {
-		c.b.log.Error("storing an MQTT subscription failed", "client", c.id, "err", err)
+		c.b.log.Error("storing a change of MQTT subscriptions failed", "client", c.id, "err", err)
 		c.shut(ServerError, packet.AdministrativeAction)
 	}
 	p.complete()
@@ -297,7 +297,8 @@ func (s *session) subscribe(filters []packet.Filter, codes []packet.Code) (chang
 	return changes, greet
 }
 
-// unsubscribe takes filters away; those that were not there are no error.
+// unsubscribe takes filters away; those that were not there are no error. In a
+// persistent session the UNSUBACK waits for the disk, as the SUBACK did.
 func (c *Conn) unsubscribe(body []byte) error {
 	p, err := packet.ParseUnsubscribe(body, c.version, maxSubscriptions)
 	if err != nil {
@@ -318,11 +319,21 @@ func (c *Conn) unsubscribe(body []byte) error {
 			changes = append(changes, Change{Kind: SubscriptionDelete, ClientID: s.id, Filter: f})
 		}
 	}
+	ack := packet.AppendUnsuback(nil, c.version, &packet.Suback{ID: p.ID, Codes: make([]packet.Code, len(p.Filters))})
 	if len(changes) > 0 && c.b.store != nil && s.persistent.Load() {
-		c.b.store.Apply(changes, nil)
+		q := pendings.Get().(*Pending)
+		*q = Pending{c: c, id: p.ID, ack: ack}
+		c.line(q)
+		c.b.store.Apply(changes, func(err error) {
+			q.subscribed(nil, err)
+			if err == nil {
+				c.b.hooks.Unsubscribed(c, filtersOf(changes))
+			}
+		})
+		s.mu.Unlock()
+		return nil
 	}
 	s.mu.Unlock()
-	ack := packet.AppendUnsuback(nil, c.version, &packet.Suback{ID: p.ID, Codes: make([]packet.Code, len(p.Filters))})
 	c.answer(&Pending{c: c, id: p.ID, ack: ack, done: true})
 	if len(changes) > 0 {
 		c.b.hooks.Unsubscribed(c, filtersOf(changes))

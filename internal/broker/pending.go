@@ -125,6 +125,17 @@ func (c *Conn) release() (wasFull bool) {
 	return wasFull
 }
 
+// Send is a reply that has lost its place in the order of answers: it goes to
+// this connection alone, as Pending.Reply would have sent it, now. payload
+// belongs to the broker from now on. Where the connection is gone, so is the
+// reply. It must not be called before Hooks.Connected.
+func (c *Conn) Send(topic string, payload []byte) {
+	c.sess.mu.Lock()
+	c.emit(&Pending{c: c, reply: true, topic: topic, payload: payload})
+	c.sess.mu.Unlock()
+	c.flushSoon()
+}
+
 // emit queues the acknowledgement and the reply of p, together. sess.mu is held.
 func (c *Conn) emit(p *Pending) {
 	s := c.sess

@@ -150,7 +150,11 @@ func (c *Conn) read() (*batch, []byte, error) {
 	in := &c.in
 	if !in.armed {
 		in.armed = true
-		c.nc.SetReadDeadline(in.last.Add(in.limit))
+		deadline := in.last.Add(in.limit)
+		if !c.until.IsZero() && c.until.Before(deadline) {
+			deadline = c.until
+		}
+		c.nc.SetReadDeadline(deadline)
 		if c.dying.Load() {
 			return nil, nil, os.ErrDeadlineExceeded
 		}
@@ -205,7 +209,12 @@ func (c *Conn) readFailed(err error) {
 		c.shut(ConnectionLost, 0)
 		return
 	}
-	if in.armed = false; time.Since(in.last) < in.limit {
+	in.armed = false
+	switch {
+	case !c.until.IsZero() && !time.Now().Before(c.until):
+		c.shut(ServerInitiated, packet.AdministrativeAction)
+		return
+	case time.Since(in.last) < in.limit:
 		return
 	}
 	if c.sess == nil {

@@ -14,8 +14,9 @@ type delayedWill struct {
 
 // attach gives c its session: the stored one if the client may resume it, else
 // a new one. An older connection of the same client id is taken over: it keeps
-// nothing, and is told so. stored is called when a new persistent session is on
-// disk; waits says that it will be.
+// nothing, and is told so. What the CONNACK says of a persistent session must be
+// on disk first: that it is there from now on, or that it ends. stored is called
+// when it is; waits says that it will be.
 func (b *Broker) attach(c *Conn, clean bool, expiry time.Duration, stored func(error)) (present, waits bool) {
 	b.mu.Lock()
 	old := b.sessions[c.id]
@@ -23,10 +24,15 @@ func (b *Broker) attach(c *Conn, clean bool, expiry time.Duration, stored func(e
 	var prev *Conn
 	var will *Message
 	if present = old != nil && !clean && old.resumable(); present {
-		prev = old.resume(c, expiry)
+		prev, waits = old.resume(c, expiry, stored)
 	} else {
 		if old != nil {
-			prev, will = b.drop(old)
+			// The group of a new session, if there will be one, comes after this.
+			ended := stored
+			if expiry > 0 {
+				ended = nil
+			}
+			prev, will, waits = b.drop(old, ended)
 		}
 		s := &session{b: b, id: c.id, conn: c, expiry: expiry, stored: b.store == nil}
 		c.sess = s
@@ -60,9 +66,10 @@ func (s *session) resumable() bool {
 }
 
 // resume hands the session to c and returns the connection that had it. What
-// was not acknowledged waits in the queue again, until c's CONNACK is out.
-// Broker.mu and storeMu are held.
-func (s *session) resume(c *Conn, expiry time.Duration) (prev *Conn) {
+// was not acknowledged waits in the queue again, until c's CONNACK is out. One
+// that is to end with c is taken off the disk: ended is called when it is, and
+// waits says that it will be. Broker.mu and storeMu are held.
+func (s *session) resume(c *Conn, expiry time.Duration, ended func(error)) (prev *Conn, waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	prev = s.conn
@@ -79,15 +86,20 @@ func (s *session) resume(c *Conn, expiry time.Duration) (prev *Conn) {
 			s.queue.all()[i].seq = 0
 		}
 	}
-	if s.b.store != nil {
-		s.b.store.Apply([]Change{change}, nil)
+	if s.b.store == nil {
+		return prev, false
 	}
-	return prev
+	if waits = expiry == 0; !waits {
+		ended = nil
+	}
+	s.b.store.Apply([]Change{change}, ended)
+	return prev, waits
 }
 
 // drop ends a session for good, and returns the connection it had and the will
-// that waited for its end. Broker.mu and storeMu are held.
-func (b *Broker) drop(s *session) (prev *Conn, will *Message) {
+// that waited for its end. ended, if not nil, is called when it is off the disk;
+// waits says that it was there. Broker.mu and storeMu are held.
+func (b *Broker) drop(s *session, ended func(error)) (prev *Conn, will *Message, waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.sessions[s.id] == s {
@@ -105,11 +117,11 @@ func (b *Broker) drop(s *session) (prev *Conn, will *Message) {
 	s.subs, s.queue, s.flights = nil, deque[entry]{}, flights{}
 	if s.persistent.Swap(false) {
 		b.durable.Add(-1)
-		if b.store != nil {
-			b.store.Apply([]Change{{Kind: SessionDelete, ClientID: s.id}}, nil)
+		if waits = b.store != nil; waits {
+			b.store.Apply([]Change{{Kind: SessionDelete, ClientID: s.id}}, ended)
 		}
 	}
-	return prev, will
+	return prev, will, waits
 }
 
 func (s *session) stopTimers() {
@@ -144,7 +156,7 @@ func (b *Broker) detach(c *Conn) {
 	}
 	s.mu.Unlock()
 	if owner && !waits {
-		b.drop(s)
+		b.drop(s, nil)
 	}
 	b.storeMu.Unlock()
 	b.mu.Unlock()
@@ -179,12 +191,15 @@ func (b *Broker) expire(s *session, left time.Time) {
 	s.mu.Unlock()
 	var will *Message
 	if over && !b.closed {
-		_, will = b.drop(s)
+		_, will, _ = b.drop(s, nil)
 	}
 	b.storeMu.Unlock()
 	b.mu.Unlock()
 	if will != nil {
 		b.publishWill(will)
+	}
+	if over {
+		b.timed(s.id, SessionExpired)
 	}
 }
 
@@ -200,6 +215,7 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 		s.mu.Unlock()
 		if due {
 			s.b.publishWill(m)
+			s.b.timed(s.id, WillPublished)
 		}
 	})
 }
@@ -208,7 +224,7 @@ func (s *session) delayWill(m *Message, d time.Duration) {
 // when it connected.
 func (b *Broker) publishWill(m *Message) {
 	bt := getBatch()
-	b.route(bt, m, true, nil, 0, nil)
+	b.route(bt, m, origin{}, true)
 	bt.flushSoon()
 	putBatch(bt)
 }

@@ -18,14 +18,11 @@ func (r *retained) put(m *Message) {
 	r.m[m.Topic] = m
 }
 
-func (r *retained) remove(topic string) bool {
-	old := r.m[topic]
-	if old == nil {
-		return false
+func (r *retained) remove(topic string) {
+	if old := r.m[topic]; old != nil {
+		r.bytes -= len(old.Payload)
+		delete(r.m, topic)
 	}
-	r.bytes -= len(old.Payload)
-	delete(r.m, topic)
-	return true
 }
 
 // accepts reports whether m may be retained within the limits.
@@ -46,17 +43,16 @@ func (r *retained) get(topic string) *Message {
 	return r.m[topic]
 }
 
-// retain changes the retained message of a topic. r.mu is held.
+// retain changes the retained message of a topic. One that is not there is cleared
+// all the same: the end of it may not be on disk yet. r.mu is held.
 func (r *retained) retain(f *fanout, changes []Change) []Change {
 	if len(f.m.Payload) > 0 {
 		m := f.keep()
 		r.put(m)
 		return append(changes, Change{Kind: RetainedPut, Message: m})
 	}
-	if r.remove(f.m.Topic) {
-		return append(changes, Change{Kind: RetainedDelete, Message: &Message{Topic: f.m.Topic}})
-	}
-	return changes
+	r.remove(f.m.Topic)
+	return append(changes, Change{Kind: RetainedDelete, Message: &Message{Topic: f.m.Topic}})
 }
 
 // sendRetained delivers the retained message of an exact filter to a session

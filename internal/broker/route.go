@@ -22,11 +22,19 @@ func (f *fanout) keep() *Message {
 	return f.kept
 }
 
+// origin is where a message comes from, and who waits for it to be on disk.
+type origin struct {
+	conn  *Conn       // the publishing connection; nil for the server
+	id    uint16      // of a QoS 1 publish of conn; 0 for none
+	token any         // of Publish
+	done  func(error) // of PublishThen
+}
+
 // route hands m to every session that must hear it. owned says that m's payload
-// may be kept. from is the publishing connection, nil for the server; a QoS 1
-// publish of it (id is not 0) that has to be on disk first is acknowledged when
-// it is, and route reports true: nothing is left to do.
-func (b *Broker) route(bt *batch, m *Message, owned bool, from *Conn, id uint16, token any) (waits bool) {
+// may be kept. When it has to be on disk first, a publish of a connection is
+// acknowledged, and done is called, when it is, and route reports true: nothing
+// is left to do.
+func (b *Broker) route(bt *batch, m *Message, from origin, owned bool) (waits bool) {
 	bt.targets = unique(b.index.match(m.Topic, bt.targets[:0]))
 	f := fanout{m: m}
 	if owned {
@@ -34,7 +42,7 @@ func (b *Broker) route(bt *batch, m *Message, owned bool, from *Conn, id uint16,
 		f.kept = &kept
 	}
 	var changes []Change
-	if b.store != nil && (m.QoS > 0 || m.Retain || token != nil) {
+	if b.store != nil && (m.QoS > 0 || m.Retain || from.token != nil) {
 		b.storeMu.RLock()
 		defer b.storeMu.RUnlock()
 	}
@@ -43,20 +51,19 @@ func (b *Broker) route(bt *batch, m *Message, owned bool, from *Conn, id uint16,
 		defer b.retained.mu.Unlock()
 		changes = b.retained.retain(&f, changes)
 	}
-	changes = b.fan(bt, &f, from, changes)
-	if token != nil {
-		changes = append(changes, Change{Kind: Token, Token: token})
+	changes = b.fan(bt, &f, from.conn, changes)
+	if from.token != nil {
+		changes = append(changes, Change{Kind: Token, Token: from.token})
 	}
 	if len(changes) == 0 || b.store == nil {
 		return false
 	}
-	if id == 0 {
-		b.store.Apply(changes, nil)
-		return false
+	done := from.done
+	if from.id != 0 {
+		done = from.conn.begin(from.id).stored
 	}
-	p := from.begin(id)
-	b.store.Apply(changes, p.stored)
-	return true
+	b.store.Apply(changes, done)
+	return done != nil
 }
 
 // stored is the store's answer to a PUBLISH that must be on disk before it is

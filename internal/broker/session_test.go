@@ -427,10 +427,46 @@ func TestWhatMustBeOnDiskIsAnsweredWhenItIs(t *testing.T) {
 		p.expect("PUBACK #3 00")
 
 		w.store.Hold()
+		p.retain(5, "r", "").silent()
+		q := w.dial(v).hello("q").expect("CONNACK false 00*")
+		q.retain(1, "r", "").silent() // it is cleared already, and not yet on disk
+		w.store.Release()
+		p.expect("PUBACK #5 00")
+		q.expect("PUBACK #1 00")
+
+		w.store.Hold()
 		p.pub(4, "elsewhere", "what nobody stores waits for nothing").expect("PUBACK #4 00")
 		w.dial(v).hello("x").expect("CONNACK false 00*").sub(1, 1, "y").expect("SUBACK #1 01")
-		c.ack(1).unsub(9, "t").expect("PUBLISH*", "UNSUBACK #9*")
+		c.expect("PUBLISH*").ack(1)
+		c.unsub(9, "t").silent()
 		w.store.Release()
+		c.expect("UNSUBACK #9*")
+
+		w.store.Hold()
+		c.unsub(10, "what no filter was").expect("UNSUBACK #10*")
+		clean := w.dial(v).hello("c").silent() // the end of a stored session
+		w.store.Release()
+		if v == packet.V5 {
+			c.expect("DISCONNECT 8E")
+		}
+		c.expect("CLOSED")
+		clean.expect("CONNACK false 00*")
+		w.store.Hold()
+		w.dial(v).hello("c").expect("CONNACK false 00*") // there is none any more
+		w.store.Release()
+	})
+}
+
+func TestAStoredSessionThatIsResumedToEndWithItsConnectionEndsOnDiskFirst(t *testing.T) {
+	play(t, func(w *world) {
+		w.join5("c", keepFor(90)).bye().expect("CLOSED")
+		w.store.Hold()
+		c := w.dial(packet.V5).hello("c", keep).silent()
+		w.store.Release()
+		c.expect("CONNACK true 00*")
+		if s := w.store.Session("c"); s != nil {
+			w.t.Errorf("the store holds %+v", s)
+		}
 	})
 }
 

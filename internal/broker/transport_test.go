@@ -11,21 +11,33 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	wsclient "github.com/coder/websocket"
 	"github.com/drover-iot/drover/internal/broker"
 	"github.com/drover-iot/drover/internal/broker/brokertest"
 	"github.com/drover-iot/drover/internal/broker/packet"
+	"github.com/drover-iot/drover/internal/websocket"
 )
 
 // The tests here use real sockets, because that is what they are about. They
 // wait for what must come, and never measure time.
 
-// listen serves a broker on loopback, over TLS if there is a config.
-func listen(t *testing.T, cfg broker.Config, over *tls.Config) (*broker.Broker, string) {
+// transport is how packets travel between a broker and its clients: over TCP, over
+// TLS, or in the frames of a WebSocket.
+type transport struct {
+	server, client *tls.Config
+	webSocket      bool
+}
+
+var overTCP transport
+
+// listen serves a broker on loopback.
+func listen(t *testing.T, cfg broker.Config, over transport) (*broker.Broker, string) {
 	t.Helper()
 	b, err := broker.New(cfg)
 	if err != nil {
@@ -36,22 +48,41 @@ func listen(t *testing.T, cfg broker.Config, over *tls.Config) (*broker.Broker, 
 		t.Fatal(err)
 	}
 	addr := ln.Addr().String()
-	if over != nil {
-		ln = tls.NewListener(ln, over)
+	if over.server != nil {
+		ln = tls.NewListener(ln, over.server)
 	}
 	served := make(chan error, 1)
-	go func() { served <- b.Serve(ln) }()
+	if over.webSocket {
+		s := &http.Server{Handler: upgrade(t, b)}
+		go func() { served <- s.Serve(ln) }()
+		t.Cleanup(func() { s.Close() })
+	} else {
+		go func() { served <- b.Serve(ln) }()
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if err := <-served; err != nil {
+		ln.Close()
+		if err := <-served; err != nil && !over.webSocket {
 			t.Errorf("Serve: %v", err)
 		}
 	})
 	return b, addr
+}
+
+// upgrade is the door of MQTT over WebSocket without its lock.
+func upgrade(t *testing.T, b *broker.Broker) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		nc, err := websocket.Upgrade(w, r, "mqtt")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		b.Attach(nc, nil)
+	})
 }
 
 // peer is a client that reads when the test says so.
@@ -61,14 +92,11 @@ type peer struct {
 	v  byte
 }
 
-func dial(t *testing.T, addr string, over *tls.Config, v byte, id string, opts ...connectOption) *peer {
+func dial(t *testing.T, addr string, over transport, v byte, id string, opts ...connectOption) *peer {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
+	nc, err := over.dial(t, addr)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if over != nil {
-		nc = tls.Client(nc, over)
 	}
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(time.Minute)) // a hung test fails
@@ -79,6 +107,23 @@ func dial(t *testing.T, addr string, over *tls.Config, v byte, id string, opts .
 	c := &peer{t, nc, v}
 	c.send(packet.AppendConnect(nil, &p))
 	return c
+}
+
+func (over transport) dial(t *testing.T, addr string) (net.Conn, error) {
+	if over.webSocket {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		c, _, err := wsclient.Dial(ctx, "ws://"+addr, &wsclient.DialOptions{Subprotocols: []string{"mqtt"}})
+		if err != nil {
+			return nil, err
+		}
+		return wsclient.NetConn(context.Background(), c, wsclient.MessageBinary), nil
+	}
+	nc, err := net.Dial("tcp", addr)
+	if err == nil && over.client != nil {
+		nc = tls.Client(nc, over.client)
+	}
+	return nc, err
 }
 
 func (p *peer) send(b []byte) *peer {
@@ -129,18 +174,19 @@ func selfSigned(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, &tls.Config{RootCAs: roots, ServerName: "broker"}
 }
 
-func transports(t *testing.T, f func(t *testing.T, server, client *tls.Config)) {
-	t.Run("TCP", func(t *testing.T) { f(t, nil, nil) })
+func transports(t *testing.T, f func(t *testing.T, over transport)) {
+	t.Run("TCP", func(t *testing.T) { f(t, overTCP) })
 	t.Run("TLS", func(t *testing.T) {
 		s, c := selfSigned(t)
-		f(t, s, c)
+		f(t, transport{server: s, client: c})
 	})
+	t.Run("WebSocket", func(t *testing.T) { f(t, transport{webSocket: true}) })
 }
 
 func TestMessagesOfEverySizeArriveWhole(t *testing.T) {
-	transports(t, func(t *testing.T, server, client *tls.Config) {
-		_, addr := listen(t, broker.Config{}, server)
-		c := dial(t, addr, client, packet.V5, "c").expect("CONNACK false 00*")
+	transports(t, func(t *testing.T, over transport) {
+		_, addr := listen(t, broker.Config{}, over)
+		c := dial(t, addr, over, packet.V5, "c").expect("CONNACK false 00*")
 		c.send(subscribe(packet.V5, 0, "t")).expect("SUBACK #1 00")
 		sizes := []int{0, 1, 120, 511, 512, 513, 4 << 10, 32<<10 - 8, 32 << 10, 33 << 10, 65 << 10, 128 << 10}
 		var want []string
@@ -168,9 +214,9 @@ func TestMessagesOfEverySizeArriveWhole(t *testing.T) {
 }
 
 func TestTheLastWordReachesAClientThatIsStillSending(t *testing.T) {
-	transports(t, func(t *testing.T, server, client *tls.Config) {
-		_, addr := listen(t, broker.Config{}, server)
-		c := dial(t, addr, client, packet.V5, "c").expect("CONNACK false 00*")
+	transports(t, func(t *testing.T, over transport) {
+		_, addr := listen(t, broker.Config{}, over)
+		c := dial(t, addr, over, packet.V5, "c").expect("CONNACK false 00*")
 		c.send(publish(packet.V5, "t", 200<<10)[:100<<10]).expect("DISCONNECT 97", "CLOSED")
 	})
 }
@@ -178,10 +224,10 @@ func TestTheLastWordReachesAClientThatIsStillSending(t *testing.T) {
 // TestAPeerThatStopsReadingHoldsUpNobody floods one that does not read until
 // the broker has closed it, while another client is served throughout.
 func TestAPeerThatStopsReadingHoldsUpNobody(t *testing.T) {
-	transports(t, func(t *testing.T, server, client *tls.Config) {
+	transports(t, func(t *testing.T, over transport) {
 		gone := make(chan string, 10)
 		h := &hooks{events: make(chan string, 100)}
-		b, addr := listen(t, broker.Config{Hooks: h, Limits: broker.Limits{WriteTimeout: 200 * time.Millisecond}}, server)
+		b, addr := listen(t, broker.Config{Hooks: h, Limits: broker.Limits{WriteTimeout: 200 * time.Millisecond}}, over)
 		go func() {
 			for e := range h.events {
 				if strings.Contains(e, "disconnected") {
@@ -190,8 +236,8 @@ func TestAPeerThatStopsReadingHoldsUpNobody(t *testing.T) {
 			}
 		}()
 		defer close(h.events)
-		stuck := dial(t, addr, client, packet.V311, "stuck").expect("CONNACK false 00").send(subscribe(packet.V311, 1, "flood")).expect("SUBACK #1 01")
-		good := dial(t, addr, client, packet.V311, "good").expect("CONNACK false 00")
+		stuck := dial(t, addr, over, packet.V311, "stuck").expect("CONNACK false 00").send(subscribe(packet.V311, 1, "flood")).expect("SUBACK #1 01")
+		good := dial(t, addr, over, packet.V311, "good").expect("CONNACK false 00")
 		payload := make([]byte, 60<<10)
 		for flooding := true; flooding; {
 			for range 10 {
@@ -216,9 +262,9 @@ func TestAPeerThatStopsReadingHoldsUpNobody(t *testing.T) {
 // TestASlowReaderGetsEveryQoS1MessageInOrder fills the socket and the queue,
 // and then reads: what waited follows by itself.
 func TestASlowReaderGetsEveryQoS1MessageInOrder(t *testing.T) {
-	transports(t, func(t *testing.T, server, client *tls.Config) {
-		b, addr := listen(t, broker.Config{Limits: broker.Limits{SessionBytes: 64 << 20}}, server)
-		c := dial(t, addr, client, packet.V311, "c").expect("CONNACK false 00").send(subscribe(packet.V311, 1, "t")).expect("SUBACK #1 01")
+	transports(t, func(t *testing.T, over transport) {
+		b, addr := listen(t, broker.Config{Limits: broker.Limits{SessionBytes: 64 << 20}}, over)
+		c := dial(t, addr, over, packet.V311, "c").expect("CONNACK false 00").send(subscribe(packet.V311, 1, "t")).expect("SUBACK #1 01")
 		const n = 150
 		pad := strings.Repeat(".", 100<<10)
 		for i := range n {
@@ -235,7 +281,7 @@ func TestASlowReaderGetsEveryQoS1MessageInOrder(t *testing.T) {
 // messages flow: at the end exactly the last of each id is there, and it hears.
 func TestTakeoverUnderStress(t *testing.T) {
 	store := brokertest.NewMemory()
-	b, addr := listen(t, broker.Config{Sessions: store}, nil)
+	b, addr := listen(t, broker.Config{Sessions: store}, overTCP)
 	const ids, rounds = 4, 60
 	stop := make(chan struct{})
 	var noise sync.WaitGroup
@@ -279,8 +325,8 @@ func TestTakeoverUnderStress(t *testing.T) {
 	noise.Wait()
 	for i := range ids {
 		id := fmt.Sprint("id", i)
-		old := dial(t, addr, nil, packet.V5, id).expect("CONNACK false 00*")
-		last := dial(t, addr, nil, packet.V5, id).expect("CONNACK false 00*").send(subscribe(packet.V5, 0, "mine/"+id)).expect("SUBACK #1 00")
+		old := dial(t, addr, overTCP, packet.V5, id).expect("CONNACK false 00*")
+		last := dial(t, addr, overTCP, packet.V5, id).expect("CONNACK false 00*").send(subscribe(packet.V5, 0, "mine/"+id)).expect("SUBACK #1 00")
 		old.expect("DISCONNECT 8E", "CLOSED")
 		b.Publish(broker.Message{Topic: "mine/" + id, Payload: []byte("heard")}, nil)
 		last.expect("PUBLISH q0 r0 d0 #0 mine/" + id + " heard")
@@ -319,11 +365,11 @@ func TestRepliesFromOneGoroutineToManyConnections(t *testing.T) {
 		asked <- ask{c.Begin(), m.Topic}
 		return broker.Consumed
 	}
-	_, addr := listen(t, broker.Config{Hooks: h}, nil)
+	_, addr := listen(t, broker.Config{Hooks: h}, overTCP)
 	var clients sync.WaitGroup
 	for i := range 20 {
 		clients.Go(func() {
-			c := dial(t, addr, nil, packet.V311, fmt.Sprint("c", i)).expect("CONNACK false 00")
+			c := dial(t, addr, overTCP, packet.V311, fmt.Sprint("c", i)).expect("CONNACK false 00")
 			const n = 500
 			var all []byte
 			for j := range n {

@@ -8,6 +8,7 @@ import (
 // Commands are the commands of this room, for the root that embeds them.
 type Commands struct {
 	Thing   thingCommands  `cmd:"" help:"Register devices." group:"fleet"`
+	Jobs    jobsData       `cmd:"" name:"iot-jobs-data" passthrough:"" help:"The AWS CLI's Jobs commands for devices: drover iot-jobs-data help." group:"device"`
 	Version versionCommand `cmd:"" help:"Print the version." group:"about"`
 }
 

@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
-// Client calls the control plane of one server, signing like an SDK.
+// Client calls one plane of one server, signing like an SDK.
 type Client struct {
 	settings
+	unsigned  bool // the caller is known by a certificate, or need not be known
 	transport *http.Transport
 	http      *http.Client
 	now       func() time.Time // requests are signed for this time
@@ -32,22 +34,31 @@ func Dial(c Connection, env func(string) string) (*Client, error) {
 	}
 	client := newClient(s)
 	if s.ca != "" {
-		pem, err := os.ReadFile(s.ca)
+		roots, err := readRoots(s.ca)
 		if err != nil {
-			return nil, &Failure{Exit: ExitUsage, Message: "The CA certificate cannot be read: " + err.Error(), Cause: err}
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, usage("There is no PEM certificate in "+s.ca+".", "Use DIR/ca.pem, which drover serve wrote into its data folder.")
+			return nil, err
 		}
 		client.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
 	return client, nil
 }
 
-// NewClient makes a client of this endpoint, whatever the environment says.
+// readRoots reads the certificates that a server's is checked against.
+func readRoots(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Failure{Exit: ExitUsage, Message: "The CA certificate cannot be read: " + err.Error(), Cause: err}
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, usage("There is no PEM certificate in "+path+".", "Use DIR/ca.pem, which drover serve wrote into its data folder.")
+	}
+	return roots, nil
+}
+
+// NewClient makes a client of this endpoint's control plane, whatever the environment says.
 func NewClient(endpoint url.URL, region string, keys Keys) *Client {
-	return newClient(settings{endpoint: &endpoint, region: region, keys: keys})
+	return newClient(settings{service: controlPlane, endpoint: &endpoint, region: region, keys: keys})
 }
 
 func newClient(s settings) *Client {
@@ -63,7 +74,7 @@ func newClient(s settings) *Client {
 // Close lets go of the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// A Call is one operation of the control plane.
+// A Call is one operation of the API.
 type Call struct {
 	Operation string // AWS's name, for messages
 	Method    string
@@ -83,23 +94,10 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 	if err != nil {
 		return err
 	}
-	target := *c.endpoint
-	target.RawPath = c.endpoint.EscapedPath() + call.Path
-	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
-		return err
-	}
-	target.RawQuery = call.Query.Encode()
-	r, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(body))
+	r, err := c.request(ctx, call, body)
 	if err != nil {
 		return err
 	}
-	for name, values := range call.Header {
-		r.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	sign(r, body, c.keys, c.region, "iot", c.now())
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return c.unreachable(err)
@@ -123,6 +121,31 @@ func (c *Client) Do(ctx context.Context, call Call, out any) error {
 		}
 	}
 	return nil
+}
+
+// request makes the HTTP request of a call, signed.
+func (c *Client) request(ctx context.Context, call Call, body []byte) (*http.Request, error) {
+	target := *c.endpoint
+	target.RawPath = strings.TrimSuffix(c.endpoint.EscapedPath(), "/") + call.Path
+	var err error
+	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
+		return nil, err
+	}
+	target.RawQuery = call.Query.Encode()
+	r, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range call.Header {
+		r.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if !c.unsigned {
+		sign(r, body, c.keys, c.region, c.scope, c.now())
+	}
+	return r, nil
 }
 
 func marshal(in any) ([]byte, error) {

@@ -19,6 +19,7 @@ type Failure struct {
 	Message string
 	Next    string // a command or a sentence; may be empty
 	Cause   error
+	Told    bool // the command said it in its own words; only Exit counts
 }
 
 func (f *Failure) Error() string { return f.Message }

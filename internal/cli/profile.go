@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/drover-iot/drover/internal/wire/iot"
+	"github.com/drover-iot/drover/internal/wire/jobsdata"
 )
 
 // Connection is where the server is and who calls it. Every field may be left
@@ -23,8 +26,21 @@ type Connection struct {
 	CA       string `name:"ca" help:"The server's CA certificate, DIR/ca.pem of drover serve; else AWS_CA_BUNDLE." placeholder:"FILE"`
 }
 
+// service is an AWS service as variables, files and signatures name it.
+type service struct {
+	scope    string // in a signature
+	variable string // the rest of AWS_ENDPOINT_URL_…
+	section  string // in a services section
+}
+
+var (
+	controlPlane = service{iot.Service, "IOT", "iot"}
+	dataPlane    = service{jobsdata.Service, "IOT_JOBS_DATA_PLANE", "iot_jobs_data_plane"}
+)
+
 // settings are a Connection with everything decided.
 type settings struct {
+	service
 	endpoint *url.URL
 	region   string
 	keys     Keys
@@ -33,7 +49,7 @@ type settings struct {
 
 const defaultRegion = "us-east-1"
 
-// resolve reads variables and profile files.
+// resolve reads variables and profile files for the control plane.
 func (c Connection) resolve(env func(string) string) (settings, error) {
 	profile, named := firstSet(c.Profile, env("AWS_PROFILE"), env("AWS_DEFAULT_PROFILE"))
 	if !named {
@@ -43,16 +59,16 @@ func (c Connection) resolve(env func(string) string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	if named && files == nil {
+	if named && !files.known() {
 		return settings{}, usage("There is no profile "+profile+" in the AWS configuration and credentials files.",
 			"drover serve writes one: AWS_SHARED_CREDENTIALS_FILE=DIR/credentials AWS_PROFILE=drover")
 	}
 	s := settings{
-		region: cmp.Or(c.Region, env("AWS_REGION"), env("AWS_DEFAULT_REGION"), files["region"], defaultRegion),
-		ca:     cmp.Or(c.CA, env("AWS_CA_BUNDLE"), files["ca_bundle"]),
+		service: controlPlane,
+		region:  cmp.Or(c.Region, env("AWS_REGION"), env("AWS_DEFAULT_REGION"), files.get("region"), defaultRegion),
+		ca:      cmp.Or(c.CA, env("AWS_CA_BUNDLE"), files.get("ca_bundle")),
 	}
-	address := cmp.Or(c.Endpoint, env("AWS_ENDPOINT_URL_IOT"), env("AWS_ENDPOINT_URL"), files["iot.endpoint_url"], files["endpoint_url"])
-	if s.endpoint, err = parseEndpoint(address); err != nil {
+	if s.endpoint, err = parseEndpoint(cmp.Or(c.Endpoint, files.endpoint(env, controlPlane))); err != nil {
 		return settings{}, err
 	}
 	s.keys, err = c.keys(env, files, s.endpoint)
@@ -74,10 +90,10 @@ func parseEndpoint(address string) (*url.URL, error) {
 // keys finds the access key. Keys from variables win over a profile's, unless a
 // profile was asked for on the command line. A `drover dev` takes any key, so on
 // plaintext loopback the lack of one is no obstacle.
-func (c Connection) keys(env func(string) string, files map[string]string, endpoint *url.URL) (Keys, error) {
+func (c Connection) keys(env func(string) string, files profileFiles, endpoint *url.URL) (Keys, error) {
 	k := Keys{ID: env("AWS_ACCESS_KEY_ID"), Secret: env("AWS_SECRET_ACCESS_KEY"), SessionToken: env("AWS_SESSION_TOKEN")}
 	if c.Profile != "" || k.ID == "" || k.Secret == "" {
-		k = Keys{ID: files["aws_access_key_id"], Secret: files["aws_secret_access_key"], SessionToken: files["aws_session_token"]}
+		k = files.keys()
 	}
 	if k.ID != "" && k.Secret != "" {
 		return k, nil
@@ -99,36 +115,55 @@ func firstSet(values ...string) (string, bool) {
 	return v, v != ""
 }
 
-// readProfile merges what the config file and the credentials file say of a
-// profile; the credentials file wins. Nil: neither knows it. The endpoint of the
-// profile's `services` section for iot appears as iot.endpoint_url.
-func readProfile(env func(string) string, profile string) (map[string]string, error) {
-	home, _ := os.UserHomeDir()
+// profileFiles is what the files say of one profile. A section that is not there is nil.
+type profileFiles struct {
+	config      map[string]string // of the config file
+	credentials map[string]string // of the credentials file, which wins
+	services    map[string]string // the services section that the profile names
+}
+
+func (p profileFiles) known() bool { return p.config != nil || p.credentials != nil }
+
+func (p profileFiles) get(name string) string { return cmp.Or(p.credentials[name], p.config[name]) }
+
+// keys is the access key of the profile.
+func (p profileFiles) keys() Keys {
+	return Keys{ID: p.get("aws_access_key_id"), Secret: p.get("aws_secret_access_key"), SessionToken: p.get("aws_session_token")}
+}
+
+// endpoint is what variables and then the profile say of where a service is: its
+// own endpoint before that of all.
+func (p profileFiles) endpoint(env func(string) string, s service) string {
+	if strings.EqualFold(cmp.Or(env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), p.get("ignore_configured_endpoint_urls")), "true") {
+		return ""
+	}
+	return cmp.Or(env("AWS_ENDPOINT_URL_"+s.variable), env("AWS_ENDPOINT_URL"),
+		p.services[s.section+".endpoint_url"], p.get("endpoint_url"))
+}
+
+// readProfile reads what the config file and the credentials file say of a profile.
+func readProfile(env func(string) string, profile string) (p profileFiles, err error) {
+	home := env("HOME")
+	if home == "" {
+		home, _ = os.UserHomeDir()
+	}
 	config, err := readINI(cmp.Or(env("AWS_CONFIG_FILE"), filepath.Join(home, ".aws", "config")))
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	credentials, err := readINI(cmp.Or(env("AWS_SHARED_CREDENTIALS_FILE"), filepath.Join(home, ".aws", "credentials")))
 	if err != nil {
-		return nil, err
+		return p, err
 	}
 	section := "profile " + profile
 	if profile == "default" && config[section] == nil {
 		section = profile
 	}
-	var merged map[string]string
-	for _, found := range []map[string]string{config[section], credentials[profile]} {
-		for name, value := range found {
-			if merged == nil {
-				merged = map[string]string{}
-			}
-			merged[name] = value
-		}
+	p = profileFiles{config: config[section], credentials: credentials[profile]}
+	if services := p.get("services"); services != "" {
+		p.services = config["services "+services]
 	}
-	if services := merged["services"]; services != "" {
-		merged["iot.endpoint_url"] = config["services "+services]["iot.endpoint_url"]
-	}
-	return merged, nil
+	return p, nil
 }
 
 // maxProfileFile bounds what is read of a configuration file.

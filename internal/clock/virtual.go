@@ -57,11 +57,23 @@ func (t *virtualTimer) Stop() bool {
 	return true
 }
 
+// Next is when the earliest AfterFunc is due; ok says that there is one.
+func (c *Virtual) Next() (due time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.timers) == 0 {
+		return due, false
+	}
+	return c.timers[0].due, true
+}
+
 // Advance moves the clock by d, not backwards. It must not be called from what
 // it calls, nor twice at a time.
-func (c *Virtual) Advance(d time.Duration) {
+func (c *Virtual) Advance(d time.Duration) { c.AdvanceTo(c.Now().Add(max(0, d))) }
+
+// AdvanceTo is Advance, to a time.
+func (c *Virtual) AdvanceTo(end time.Time) {
 	c.mu.Lock()
-	end := c.now.Add(max(0, d))
 	for len(c.timers) > 0 && !c.timers[0].due.After(end) {
 		t := c.timers[0]
 		c.timers = slices.Delete(c.timers, 0, 1)
@@ -72,7 +84,9 @@ func (c *Virtual) Advance(d time.Duration) {
 		t.f()
 		c.mu.Lock()
 	}
-	c.now = end
+	if end.After(c.now) {
+		c.now = end
+	}
 	c.mu.Unlock()
 }
 

@@ -40,3 +40,25 @@ func TestAdvanceCallsWhatIsDueInOrderAtItsTime(t *testing.T) {
 		t.Fatalf("the clock went back to +%s", got)
 	}
 }
+
+func TestNextIsTheEarliestCallThatIsStillDue(t *testing.T) {
+	start := time.Unix(1_760_000_000, 0)
+	c := NewVirtual(start)
+	if due, ok := c.Next(); ok {
+		t.Errorf("nothing was asked for, and %s is due", due)
+	}
+	c.AfterFunc(time.Hour, func() {})
+	sooner := c.AfterFunc(time.Minute, func() {})
+	if due, ok := c.Next(); !ok || !due.Equal(start.Add(time.Minute)) {
+		t.Errorf("next is %s (%v), expected a minute later", due, ok)
+	}
+	sooner.Stop()
+	c.AdvanceTo(start.Add(time.Minute))
+	if due, ok := c.Next(); !ok || !due.Equal(start.Add(time.Hour)) {
+		t.Errorf("next is %s (%v), expected an hour after the start", due, ok)
+	}
+	c.AdvanceTo(start)
+	if now := c.Now(); !now.Equal(start.Add(time.Minute)) {
+		t.Errorf("the clock went back to %s", now)
+	}
+}

@@ -22,9 +22,20 @@ type fleet struct {
 	r      *runner
 	c      *client
 	m      *jobtest.Model
-	thing  string
-	prefix string // of job ids
+	thing  string // whose devices are listened to
+	things []string
+	prefix string // of job ids, and of the group
+	inside map[string]bool
+	// several: a step told devices more than once, so that only the last counts.
+	several bool
 }
+
+// group is what the continuous jobs of the fleet target.
+func (f *fleet) group() string { return f.prefix + "line" }
+
+// marker joins or leaves after every other thing: when it is where it belongs,
+// those before it are.
+func (f *fleet) marker() string { return f.prefix + "marker" }
 
 // gg is the namespace beside the plain queue that the jobs are in.
 const gg = "gg"
@@ -63,6 +74,10 @@ type reaction struct {
 // ask publishes a request and takes its answer; pushes that come before it are
 // left in pushed.
 func (f *fleet) ask(t *rapid.T, suffix string, body map[string]any) (got reaction, pushed []message) {
+	return f.askOf(t, f.thing, suffix, body)
+}
+
+func (f *fleet) askOf(t *rapid.T, thing, suffix string, body map[string]any) (got reaction, pushed []message) {
 	var payload []byte // no bytes at all mean {}
 	if body != nil {
 		var err error
@@ -70,7 +85,7 @@ func (f *fleet) ask(t *rapid.T, suffix string, body map[string]any) (got reactio
 			t.Fatal(err)
 		}
 	}
-	topic := "$aws/things/" + f.thing + "/jobs/" + suffix
+	topic := "$aws/things/" + thing + "/jobs/" + suffix
 	if _, err := f.c.publish(topic, payload, publishOptions{qos: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +135,12 @@ func (f *fleet) same(t *rapid.T, what string, got *shown, want *jobtest.Executio
 // a device can see: what it was told, the head, the pending lists.
 func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
 	before, beforeIn, headBefore := f.pending(""), f.pending(gg), f.head()
+	f.several = false
 	pushed := do()
+	if f.m.Settle() { // a job was canceled on top
+		f.several = true
+	}
+	f.settled(t)
 	var want []string
 	if !maps.Equal(before, f.pending("")) {
 		want = append(want, "notify")
@@ -131,7 +151,7 @@ func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
 	if !maps.Equal(beforeIn, f.pending(gg)) {
 		want = append(want, "notify-namespace-"+gg)
 	}
-	for len(pushed) < len(want) {
+	for len(pushed) < len(want) && !f.several {
 		m, err := f.c.next()
 		if err != nil {
 			t.Fatalf("told %d of %v: %v", len(pushed), want, err)
@@ -152,6 +172,9 @@ func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
 		}
 		verb := m.topic[strings.LastIndex(m.topic, "/")+1:]
 		told = append(told, verb)
+		if f.several {
+			continue
+		}
 		switch verb {
 		case "notify":
 			f.lists(t, verb, "", r.Jobs["IN_PROGRESS"], r.Jobs["QUEUED"])
@@ -160,6 +183,12 @@ func (f *fleet) step(t *rapid.T, do func() (pushed []message)) {
 		case "notify-next":
 			f.same(t, verb, r.Execution, f.m.Head(f.thing, ""))
 		}
+	}
+	slices.Sort(told)
+	slices.Sort(want)
+	if f.several {
+		told = slices.Compact(told)
+		told = slices.DeleteFunc(told, func(verb string) bool { return !slices.Contains(want, verb) }) // there and back again
 	}
 	if !slices.Equal(told, want) {
 		t.Fatalf("devices were told %v, and should be told %v", told, want)
@@ -187,14 +216,14 @@ func (f *fleet) lists(t *rapid.T, what, namespace string, inProgress, queued []s
 func (f *fleet) pending(namespace string) map[string]bool {
 	set := map[string]bool{}
 	for _, e := range f.m.Pending(f.thing, namespace) {
-		set[e.Job] = true
+		set[fmt.Sprint(e.Job, "#", e.Number)] = true
 	}
 	return set
 }
 
 func (f *fleet) head() string {
 	if e := f.m.Head(f.thing, ""); e != nil {
-		return e.Job
+		return fmt.Sprint(e.Job, "#", e.Number)
 	}
 	return ""
 }
@@ -227,11 +256,14 @@ func TestTheServerAgreesWithTheModel(t *testing.T) {
 		f := &fleet{
 			r:     &runner{target: target, start: target.Now(), http: &http.Client{Timeout: patience}},
 			thing: fmt.Sprintf("model-%d", round), prefix: fmt.Sprintf("m%d-", round), m: jobtest.New(target.Now()),
+			inside: map[string]bool{},
 		}
+		f.things = []string{f.thing, f.prefix + "x", f.prefix + "y"}
 		defer f.r.close()
-		if err := f.r.things([]string{f.thing}); err != nil {
+		if err := f.r.things(append([]string{f.marker()}, f.things...)); err != nil {
 			t.Fatal(err)
 		}
+		f.operate(t, "POST", "/thing-groups/"+f.group(), "{}", http.StatusOK)
 		f.listen(t)
 		defer f.c.close()
 		job := rapid.Custom(func(t *rapid.T) string {
@@ -267,11 +299,30 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 		"create": func(t *rapid.T) {
 			id, minutes := jobs.Draw(t, "job"), rapid.IntRange(0, 4).Draw(t, "timeout")
 			namespace := namespaces.Draw(t, "namespace")
+			retries := rapid.SampledFrom([]map[string]int{nil, {"FAILED": 2, "TIMED_OUT": 1}, {"ALL": 2}}).Draw(t, "retries")
+			aborts := rapid.SampledFrom([][]jobtest.Abort{nil, nil, {{Failure: "ALL", Percent: 50, Least: 2}}, {{Failure: "TIMED_OUT", Percent: 1, Least: 1}, {Failure: "FAILED", Percent: 66.5, Least: 3}}}).Draw(t, "abort")
+			continuous := rapid.Bool().Draw(t, "continuous")
 			if f.m.Jobs[id] != nil {
 				return
 			}
 			f.step(t, func() []message {
-				body := map[string]any{"targets": []string{thingARN(f.thing)}, "document": `{"job":"` + id + `"}`}
+				var targets, on []string
+				for _, thing := range f.things {
+					targets = append(targets, thingARN(thing))
+				}
+				on = f.things
+				body := map[string]any{"document": `{"job":"` + id + `"}`}
+				if continuous {
+					targets, on = []string{strings.Replace(thingARN(f.group()), ":thing/", ":thinggroup/", 1)}, nil
+					for _, thing := range append([]string{f.marker()}, f.things...) { // in the order of their keys
+						if f.inside[thing] {
+							on = append(on, thing)
+						}
+					}
+					body["targetSelection"] = "CONTINUOUS"
+				}
+				body["targets"] = targets
+				configure(body, retries, aborts)
 				if minutes > 0 {
 					body["timeoutConfig"] = map[string]any{"inProgressTimeoutInMinutes": minutes}
 				}
@@ -280,7 +331,12 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 				}
 				b, _ := json.Marshal(body)
 				f.operate(t, "PUT", "/jobs/"+id, string(b), http.StatusOK)
-				f.m.Create(id, namespace, minutes, f.thing)
+				f.m.Create(id, namespace, minutes, on...)
+				j := f.m.Jobs[id]
+				j.Retries, j.Abort = retries, aborts
+				if continuous {
+					j.Group = f.group()
+				}
 				return nil
 			})
 		},
@@ -297,7 +353,8 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 			})
 		},
 		"update": func(t *rapid.T) {
-			f.update(t, jobs.Draw(t, "job"), namespaces.Draw(t, "in"), details.Draw(t, "details"))
+			who := rapid.SampledFrom(f.things).Draw(t, "thing")
+			f.update(t, who, jobs.Draw(t, "job"), namespaces.Draw(t, "in"), details.Draw(t, "details"))
 		},
 		"describe": func(t *rapid.T) {
 			id, in := jobs.Draw(t, "job"), namespaces.Draw(t, "in")
@@ -319,15 +376,16 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 		"delete execution": func(t *rapid.T) {
 			id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
 			f.step(t, func() []message {
-				want := f.m.DeleteExecution(f.thing, id, force)
-				f.operate(t, "DELETE", fmt.Sprintf("/things/%s/jobs/%s/executionNumber/1?force=%v", f.thing, id, force), "", httpStatus[want.Code])
+				number := rapid.Int64Range(1, 3).Draw(t, "number")
+				want := f.m.DeleteExecution(f.thing, id, number, force)
+				f.operate(t, "DELETE", fmt.Sprintf("/things/%s/jobs/%s/executionNumber/%d?force=%v", f.thing, id, number, force), "", httpStatus[want.Code])
 				return nil
 			})
 		},
 		"cancel job": func(t *rapid.T) {
 			id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
-			if e := f.m.Find(f.thing, id); e == nil || e.Status != "QUEUED" && e.Status != "IN_PROGRESS" {
-				return // it completes in its own time
+			if j := f.m.Jobs[id]; j == nil || j.Over != "" {
+				return
 			}
 			f.step(t, func() []message {
 				f.m.CancelJob(id, force)
@@ -336,32 +394,45 @@ func (f *fleet) actions(jobs *rapid.Generator[string]) map[string]func(*rapid.T)
 			})
 		},
 		"time": func(t *rapid.T) {
-			seconds := rapid.IntRange(1, 100).Draw(t, "seconds")
-			if f.expiring(time.Duration(seconds)*time.Second) > 1 {
-				seconds = 1 // one time-out a step, so that what is told is told once
-			}
+			by := f.untilDue(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second)
 			f.step(t, func() []message {
-				f.m.Advance(time.Duration(seconds) * time.Second)
-				if err := f.r.target.Advance(time.Duration(seconds) * time.Second); err != nil {
+				f.several = f.expiring(by) > 1
+				f.m.Advance(by)
+				if err := f.r.target.Advance(by); err != nil {
 					t.Fatal(err)
 				}
+				return nil
+			})
+		},
+		"join or leave": func(t *rapid.T) {
+			who := rapid.SampledFrom(f.things).Draw(t, "thing")
+			f.step(t, func() []message {
+				following := 0
+				for _, j := range f.m.Jobs {
+					if j.Group != "" && j.Over == "" {
+						following++
+					}
+				}
+				f.several = following > 1 // each tells devices for itself
+				f.move(t, who)
+				f.move(t, f.marker())
 				return nil
 			})
 		},
 	}
 }
 
-// expiring counts the executions that time out within d.
+// expiring counts the executions of the thing that time out within d.
 func (f *fleet) expiring(d time.Duration) (n int) {
 	for _, e := range f.m.Rows {
-		if due := e.Due(); !due.IsZero() && !due.After(f.m.Now.Add(d)) {
+		if due := e.Due(); e.Thing == f.thing && !due.IsZero() && !due.After(f.m.Now.Add(d)) {
 			n++
 		}
 	}
 	return n
 }
 
-func (f *fleet) update(t *rapid.T, id, in string, details map[string]string) {
+func (f *fleet) update(t *rapid.T, who, id, in string, details map[string]string) {
 	status := rapid.SampledFrom(job.Statuses()).Draw(t, "status").String()
 	expected := rapid.Int64Range(-1, 4).Draw(t, "expectedVersion")
 	minutes := rapid.IntRange(-1, 3).Draw(t, "step")
@@ -373,8 +444,8 @@ func (f *fleet) update(t *rapid.T, id, in string, details map[string]string) {
 		if minutes != 0 {
 			body["stepTimeoutInMinutes"] = minutes
 		}
-		got, pushed := f.ask(t, within(in, id, "update"), body)
-		want := f.m.Update(f.thing, id, in, status, expected, details, minutes)
+		got, pushed := f.askOf(t, who, within(in, id, "update"), body)
+		want := f.m.Update(who, id, in, status, expected, details, minutes)
 		if got.Code != want.Code {
 			t.Fatalf("update to %s: got %q, the model says %q", status, got.Code, want.Code)
 		}

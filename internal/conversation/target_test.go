@@ -90,9 +90,12 @@ func (p *inProcess) MQTTAddr() string { return p.config.MQTTAddr }
 func (p *inProcess) HTTPAddr() string { return p.config.HTTPAddr }
 func (p *inProcess) Now() time.Time   { return p.clock.Now() }
 
+// Advance is what `POST /drover/v1/clock/advance` does.
 func (p *inProcess) Advance(d time.Duration) error {
-	p.clock.Advance(d)
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := p.server.Time().Advance(ctx, d)
+	return err
 }
 
 func (p *inProcess) Restart() error {

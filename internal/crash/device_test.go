@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/sim"
+	"github.com/drover-iot/drover/internal/sim/packet"
 )
 
 // client is a device's connection: one request at a time, each with its answer.
@@ -21,11 +22,15 @@ type client struct {
 }
 
 func dial(ctx context.Context, addr, thing string, persistent bool) (*client, error) {
+	return dialWill(ctx, addr, thing, persistent, nil)
+}
+
+func dialWill(ctx context.Context, addr, thing string, persistent bool, will *packet.Will) (*client, error) {
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	c, err := sim.Connect(ctx, nc, sim.Login{ClientID: thing, KeepAlive: time.Minute, Persistent: persistent})
+	c, err := sim.Connect(ctx, nc, sim.Login{ClientID: thing, KeepAlive: time.Minute, Persistent: persistent, Will: will})
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +45,16 @@ type answer struct {
 	Code      string `json:"code"`
 	Message   string `json:"message"`
 	Execution *struct {
-		JobID   string `json:"jobId"`
+		JobID   string            `json:"jobId"`
+		Status  string            `json:"status"`
+		Version int64             `json:"versionNumber"`
+		Number  int64             `json:"executionNumber"`
+		Details map[string]string `json:"statusDetails"`
+	} `json:"execution"`
+	State *struct {
 		Status  string `json:"status"`
 		Version int64  `json:"versionNumber"`
-		Number  int64  `json:"executionNumber"`
-	} `json:"execution"`
+	} `json:"executionState"`
 }
 
 // errRejected is an answer that says no. Any other error of a request means
@@ -90,36 +100,21 @@ func (c *client) reply(ctx context.Context, suffix, token string) (answer, error
 		if err := json.Unmarshal(m.Payload, &a); err != nil {
 			return a, fmt.Errorf("%s: %w in %s", m.Topic, err, m.Payload)
 		}
-		if a.Token != token {
+		switch {
+		case a.Token != token:
 			continue
+		case verb == "accepted":
+			return a, nil
+		case a.Code == "InternalError": // it does not know either
+			return a, fmt.Errorf("%s: %s %s", suffix, a.Code, a.Message)
 		}
-		if verb != "accepted" {
-			return a, fmt.Errorf("%s %w: %s %s", suffix, errRejected, a.Code, a.Message)
-		}
-		return a, nil
-	}
-}
-
-// hear waits for a message on one of the thing's topics.
-func (c *client) hear(ctx context.Context, suffix string) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		m, err := c.Receive(ctx, time.Time{})
-		if err != nil {
-			return answer{}, fmt.Errorf("waiting for %s: %w", suffix, err)
-		}
-		if m.Topic == c.topic(suffix) {
-			var a answer
-			return a, json.Unmarshal(m.Payload, &a)
-		}
+		return a, fmt.Errorf("%s %w: %s %s", suffix, errRejected, a.Code, a.Message)
 	}
 }
 
 // report sends a status at an expected version, marked with the number n.
-func (c *client) report(ctx context.Context, job, status string, version int64, n int) error {
-	_, err := c.ask(ctx, job+"/update", map[string]any{
+func (c *client) report(ctx context.Context, job, status string, version int64, n int) (answer, error) {
+	return c.ask(ctx, job+"/update", map[string]any{
 		"status": status, "expectedVersion": version, "statusDetails": map[string]string{"n": strconv.Itoa(n)},
 	})
-	return err
 }

@@ -33,25 +33,20 @@ func TestCrashSafetyTheLogIsSyncedBeforeTheFirstReply(t *testing.T) {
 		t.Skip("strace is missing (Debian: apt-get install strace)")
 	}
 	s := newServer(t)
-	arn, err := s.api.CreateThing(t.Context(), "watched")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.createJob(operator.Job{ID: "watched-job", Targets: []string{arn}})
-	s.waitQueued("watched-job", 1)
+	s.give("watched", operator.Job{ID: "watched-job"})
 	c, err := dial(t.Context(), s.Ready.MQTT, "watched", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Drop()
-	if err := c.report(t.Context(), "watched-job", "IN_PROGRESS", 1, 0); err != nil {
+	if _, err := c.report(t.Context(), "watched-job", "IN_PROGRESS", 1, 0); err != nil {
 		t.Fatal(err)
 	}
 
 	const inTurn, atOnce = 30, 60
 	trace := strace(t, s.PID(), func() {
 		for n := range inTurn {
-			if err := c.report(t.Context(), "watched-job", "IN_PROGRESS", int64(2+n), n); err != nil {
+			if _, err := c.report(t.Context(), "watched-job", "IN_PROGRESS", int64(2+n), n); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -19,7 +19,7 @@ func TestRestartForgetsNoTimer(t *testing.T) {
 		down bool // the server is down when the timer is due
 		job  operator.Job
 		step int // stepTimeoutInMinutes of start-next; 0 = none
-		on   *server
+		on   *tested
 	}{
 		{name: "the in-progress timer fires after kill -9", how: killed, job: operator.Job{Timeout: 1}},
 		{name: "a step timer fires after SIGTERM", how: stopped, step: 1},
@@ -28,19 +28,14 @@ func TestRestartForgetsNoTimer(t *testing.T) {
 	for i := range rows {
 		row := &rows[i]
 		row.on = newServer(t)
-		arn, err := row.on.api.CreateThing(t.Context(), "timed")
-		if err != nil {
-			t.Fatal(err)
-		}
-		row.job.ID, row.job.Targets = "timed-job", []string{arn}
-		row.on.createJob(row.job)
-		row.on.waitQueued("timed-job", 1)
+		row.job.ID = "timed-job"
+		row.on.give("timed", row.job)
 		begin(t, row.on, row.step)
-		row.on.end(row.how)
+		row.on.endBy(row.how)
 		if row.down {
 			continue
 		}
-		row.on.start()
+		row.on.restart()
 		if e := row.on.execution("timed", "timed-job"); e.Status != "IN_PROGRESS" || e.Version != 2 {
 			t.Fatalf("%s: right after the restart it is %+v", row.name, e)
 		}
@@ -48,13 +43,13 @@ func TestRestartForgetsNoTimer(t *testing.T) {
 	time.Sleep(time.Minute + time.Second)
 	for _, row := range rows {
 		if row.down {
-			row.on.start()
+			row.on.restart()
 		}
 		waitTimedOut(t, row.on, row.name)
 	}
 }
 
-func begin(t *testing.T, s *server, stepMinutes int) {
+func begin(t *testing.T, s *tested, stepMinutes int) {
 	t.Helper()
 	c, err := dial(t.Context(), s.Ready.MQTT, "timed", false)
 	if err != nil {
@@ -70,7 +65,7 @@ func begin(t *testing.T, s *server, stepMinutes int) {
 	}
 }
 
-func waitTimedOut(t *testing.T, s *server, name string) {
+func waitTimedOut(t *testing.T, s *tested, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 
 // domain drives package job the way a store does, for one thing.
 type domain struct {
-	rows map[job.ID]job.Entry
+	rows map[job.ID][]job.Entry // attempts, oldest first
 	now  time.Time
 	seq  int64
 	jobs map[job.ID]job.State
@@ -23,16 +23,23 @@ type domain struct {
 
 func (d *domain) queue(id job.ID) job.Queue {
 	q := d.queueOf(d.jobs[id].Namespace)
-	q.Named = d.rows[id]
+	if attempts := d.rows[id]; len(attempts) > 0 {
+		q.Named = attempts[len(attempts)-1]
+		if len(attempts) > 1 {
+			q.Previous = attempts[len(attempts)-2]
+		}
+	}
 	q.Named.Job = d.jobs[id]
 	return q
 }
 
 func (d *domain) queueOf(n job.Namespace) (q job.Queue) {
-	for _, e := range d.rows {
-		if e.Status.Pending() && d.jobs[e.JobID].Namespace == n {
-			e.Job = d.jobs[e.JobID]
-			q.Pending = append(q.Pending, e)
+	for id, attempts := range d.rows {
+		for _, e := range attempts {
+			if e.Status.Pending() && d.jobs[id].Namespace == n {
+				e.Job = d.jobs[id]
+				q.Pending = append(q.Pending, e)
+			}
 		}
 	}
 	slices.SortFunc(q.Pending, func(a, b job.Entry) int {
@@ -46,15 +53,37 @@ func (d *domain) queueOf(n job.Namespace) (q job.Queue) {
 
 func (d *domain) write(out job.Outcome) {
 	for _, m := range out.Moves {
-		if m.After.Number == 0 {
-			delete(d.rows, m.Before.JobID)
-			continue
-		}
+		id := m.After.JobID + m.Before.JobID
 		if m.Before.Number == 0 {
 			d.seq++
 			m.After.Seq = d.seq
+			d.rows[id] = append(d.rows[id], job.Entry{Execution: m.After})
+			continue
 		}
-		d.rows[m.After.JobID] = job.Entry{Execution: m.After, Job: d.jobs[m.After.JobID]}
+		id = m.Before.JobID
+		at := slices.IndexFunc(d.rows[id], func(e job.Entry) bool { return e.Number == m.Before.Number })
+		if m.After.Number == 0 {
+			d.rows[id] = slices.Delete(d.rows[id], at, at+1)
+			continue
+		}
+		d.rows[id][at].Execution = m.After
+	}
+}
+
+// sweep is what the scheduler does when timers have run out: for jobs that try
+// again, since the others may as well stay as they are stored.
+func (d *domain) sweep() {
+	var running []job.Entry
+	for id, attempts := range d.rows {
+		for _, e := range attempts {
+			if due := e.Due(); !due.IsZero() && !due.After(d.now) && d.jobs[id].Retries != (job.Budget{}) {
+				running = append(running, e)
+			}
+		}
+	}
+	slices.SortFunc(running, func(a, b job.Entry) int { return int(a.Seq - b.Seq) })
+	for _, e := range running {
+		_ = d.apply(e.JobID, "", job.Change{Kind: job.Sweep})
 	}
 }
 
@@ -89,7 +118,7 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		start := time.UnixMilli(1_760_000_000_000).UTC()
 		m := jobtest.New(start)
-		d := &domain{rows: map[job.ID]job.Entry{}, now: start, jobs: map[job.ID]job.State{}}
+		d := &domain{rows: map[job.ID][]job.Entry{}, now: start, jobs: map[job.ID]job.State{}}
 		jobs := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
 		namespaces := rapid.SampledFrom([]string{"", "gg", "other"})
 		t.Repeat(map[string]func(*rapid.T){
@@ -102,6 +131,9 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 				namespace := namespaces.Draw(t, "namespace")
 				m.Create(id, namespace, minutes, "t")
 				s := job.State{Key: int64(id[0]), ID: job.ID(id), Status: job.JobInProgress, InProgressMinutes: int64(minutes), Namespace: job.Namespace(namespace)}
+				m.Jobs[id].Retries = rapid.SampledFrom([]map[string]int{nil, {"FAILED": 2, "TIMED_OUT": 1}, {"ALL": 3}}).Draw(t, "retries")
+				r := m.Jobs[id].Retries
+				s.Retries = job.Budget{Failed: int64(r["FAILED"]), TimedOut: int64(r["TIMED_OUT"]), Both: int64(r["ALL"])}
 				d.jobs[s.ID] = s
 				d.write(d.queue(s.ID).Enqueue(job.Entry{Execution: job.New(1, s.Key, s.ID, 1, d.now), Job: s}, d.now))
 			},
@@ -138,12 +170,14 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 			},
 			"delete execution": func(t *rapid.T) {
 				id, force := jobs.Draw(t, "job"), rapid.Bool().Draw(t, "force")
-				agree(t, "delete", d.apply(job.ID(id), "", job.Change{Kind: job.Delete, Force: force}), m.DeleteExecution("t", id, force))
+				number := d.queue(job.ID(id)).Named.Number
+				agree(t, "delete", d.apply(job.ID(id), "", job.Change{Kind: job.Delete, Force: force}), m.DeleteExecution("t", id, number, force))
 			},
 			"time": func(t *rapid.T) {
 				by := time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second
 				m.Advance(by)
 				d.now = d.now.Add(by)
+				d.sweep()
 			},
 			"": func(t *rapid.T) {
 				for _, n := range []string{"", "gg", "other"} {
@@ -158,10 +192,14 @@ func TestTheDomainAgreesWithTheModel(t *testing.T) {
 						t.Fatalf("pending in %q is %v, the model's %v", n, got, want)
 					}
 				}
-				for id, row := range d.rows {
+				for id, attempts := range d.rows {
+					if len(attempts) == 0 {
+						continue
+					}
+					row := attempts[len(attempts)-1]
 					seen, _ := job.Effective(row.Execution, d.jobs[id], d.now)
 					e := m.Find("t", string(id))
-					if e == nil || seen.Version != e.Version || seen.Status.String() != e.Status ||
+					if e == nil || seen.Number != e.Number || int(seen.RetryAttempt) != e.Used["FAILED"]+e.Used["TIMED_OUT"] || seen.Version != e.Version || seen.Status.String() != e.Status ||
 						!maps.Equal(seen.Details, e.Details) || !seen.LastUpdatedAt.Equal(e.LastUpdatedAt) || !seen.StartedAt.Equal(e.StartedAt) {
 						t.Fatalf("job %s is %+v, the model's %+v", id, seen, e)
 					}

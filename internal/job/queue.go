@@ -269,6 +269,9 @@ func (o *Outcome) step(before, after Execution, c Change, now time.Time) {
 
 	was := before.Number != 0 && before.Status.Pending()
 	is := after.Number != 0 && after.Status.Pending()
+	if was && is && before.Status == after.Status {
+		return // it keeps its place, also in a queue that was not read (store.QueueUnlessStarted)
+	}
 	notify := was != is
 	next := namespace == "" && (oldHead.JobID != newHead.JobID || oldHead.Number != newHead.Number)
 	if !notify && !next {

@@ -135,7 +135,8 @@ func TestARolloutNeverExceedsItsRateInAnySlidingMinute(t *testing.T) {
 			if rapid.Bool().Draw(t, "prompt") {
 				now = wake
 			} else {
-				now = now.Add(time.Duration(rapid.Int64Range(1, int64(5*time.Second)).Draw(t, "pause")))
+				most := rapid.SampledFrom([]time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second}).Draw(t, "at most")
+				now = now.Add(time.Duration(rapid.Int64Range(1, int64(most)).Draw(t, "pause")))
 			}
 		}
 	})
@@ -160,6 +161,24 @@ func TestARolloutThatIsAskedInTimeReachesItsRate(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTwoReleasesOfOneSecondCountUntilTheLaterIsAMinuteOld: a second is
+// remembered as one batch.
+func TestTwoReleasesOfOneSecondCountUntilTheLaterIsAMinuteOld(t *testing.T) {
+	r, s := Rollout{PerMinute: 600}, Stats{Start: epoch}
+	at := func(ms int) time.Time { return epoch.Add(time.Duration(ms) * time.Millisecond) }
+	s = s.Release(5, at(0)).Release(5, at(900))
+	for i := 1; i < 60; i++ {
+		quota, _ := r.Next(s, at(i*1000))
+		s = s.Release(quota, at(i*1000))
+	}
+	if quota, wake := r.Next(s, at(60_000)); quota != 0 || !wake.Equal(at(60_900)) {
+		t.Errorf("at +60s %d are released and the next at +%s, want 0 and +1m0.9s", quota, wake.Sub(epoch))
+	}
+	if quota, _ := r.Next(s, at(60_900)); quota != 10 {
+		t.Errorf("at +60.9s %d are released, want 10", quota)
 	}
 }
 

@@ -182,3 +182,16 @@ func TestTheJobsFlagWinsOverTheRow(t *testing.T) {
 		t.Fatalf("what timed out before the cancellation stays timed out: %s", late.Status)
 	}
 }
+
+func TestAProgressReportIsJudgedWithoutTheQueue(t *testing.T) {
+	at := time.Unix(1_760_000_000, 0)
+	e := New(1, 2, "fw", 1, at)
+	e.Status, e.Version = InProgress, 2
+	for name, pending := range map[string][]Entry{"not read": nil, "read": {{Execution: e}}} {
+		q := Queue{Named: Entry{Execution: e}, Pending: pending}
+		out, err := q.Apply(e.Ref(), Change{Kind: Report, Status: InProgress, Details: Details{"pct": "40"}}, at)
+		if err != nil || len(out.Moves) != 1 || len(out.Effects) != 0 {
+			t.Errorf("with the queue %s: %d moves, effects %+v (%v), want a move and nobody to tell", name, len(out.Moves), out.Effects, err)
+		}
+	}
+}

@@ -1,7 +1,10 @@
 package mqtt
 
 import (
+	"strings"
+
 	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
 )
@@ -44,7 +47,16 @@ func (g *Gateway) tell(e *job.Effect) {
 
 func (g *Gateway) push(topic string, payload jobsdata.Reply, e *job.Effect, token any) {
 	form := jobsdata.Form{Protocol: jobsdata.MQTT, Timestamp: e.At, OmitThingName: g.OmitThingName}
-	g.broker.Publish(broker.Message{Topic: topic, Payload: payload.Append(make([]byte, 0, 256), form), QoS: 1}, token)
+	m := broker.Message{Topic: topic, Payload: payload.Append(make([]byte, 0, 256), form), QoS: 1}
+	if g.active() {
+		op := fault.Notify
+		if strings.HasSuffix(topic, "-next") {
+			op = fault.NotifyNext
+		}
+		g.disturbPush(e.Thing, op, m, token)
+		return
+	}
+	g.broker.Publish(m, token)
 }
 
 // NeedsRow says whether a persistent session listens for the thing's

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
@@ -32,14 +33,16 @@ type Config struct {
 	// OmitThingName leaves thingName out of executions, as captures of AWS
 	// show them (device-plane.md 11 row 16).
 	OmitThingName bool
+	Faults        *Faults // nil: nothing is ever disturbed
 }
 
 // Gateway is Jobs on a broker: its hooks, and the one dispatcher of effects.
 // The facts of a connection are its auth.Principal.
 type Gateway struct {
 	Config
-	data   Data
-	broker *broker.Broker
+	data    Data
+	shadows Shadows
+	broker  *broker.Broker
 }
 
 var _ broker.Hooks = (*Gateway)(nil)
@@ -49,20 +52,29 @@ var _ broker.Hooks = (*Gateway)(nil)
 func New(c Config) *Gateway { return &Gateway{Config: c} }
 
 // Bind completes the gateway.
-func (g *Gateway) Bind(b *broker.Broker, d Data) { g.broker, g.data = b, d }
+func (g *Gateway) Bind(b *broker.Broker, d Data, s Shadows) { g.broker, g.data, g.shadows = b, d, s }
 
 // Connect decides on a CONNECT: the policy's answer, also for the will. A will
-// on a reserved topic is refused, for no client may speak there unasked.
+// on a topic of another service is never heard, as AWS's shadow service ignores
+// one; on another reserved topic it is refused, for no client may speak there
+// unasked.
 func (g *Gateway) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
 	who := principal(c)
 	if !g.Authorizer.Allow(who, auth.Connect, p.ClientID) {
 		return broker.Reason(notAuthorized)
 	}
 	if w := p.Will; w != nil {
+		if covers(w.Topic, services) && g.Authorizer.Allow(who, auth.Publish, w.Topic) {
+			p.Will = nil
+			return nil
+		}
 		if strings.HasPrefix(w.Topic, "$") || !g.Authorizer.Allow(who, auth.Publish, w.Topic) ||
 			w.Retain && !g.Authorizer.Allow(who, auth.RetainPublish, w.Topic) {
 			return broker.Reason(notAuthorized)
 		}
+	}
+	if g.active() {
+		return g.disturbConnect(c, fault.Request)
 	}
 	return nil
 }
@@ -84,12 +96,12 @@ func (g *Gateway) Publish(c *broker.Conn, m *broker.Message) broker.Verdict {
 	r := parse(topic)
 	switch r.op {
 	case notJobs:
-		if covers(topic, services) {
-			return broker.Drop
-		}
-		return broker.Refuse
+		return g.otherService(c, topic, m.Payload)
 	case answer:
 		return broker.Refuse
+	}
+	if g.active() && r.op != unknown {
+		return g.disturb(c, topic, r, m.Payload)
 	}
 	x := &exchange{g: g, topic: topic, reply: c.Begin()}
 	x.serve(ops.Caller{Principal: callerName(c)}, r, m.Payload)
@@ -120,6 +132,10 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) bool {
 func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
 		c.Disconnect(notAuthorized)
+		return
+	}
+	if g.active() {
+		_ = g.disturbConnect(c, fault.Response) // it is connected: there is nothing to refuse
 	}
 	g.present(c)
 }

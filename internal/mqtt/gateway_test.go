@@ -39,7 +39,7 @@ func TestAPermissionThatIsTakenAwayDuringTheConnectEndsTheSession(t *testing.T) 
 				if err != nil {
 					t.Fatal(err)
 				}
-				g.Bind(b, nil)
+				g.Bind(b, nil, nil)
 				client, server := net.Pipe()
 				b.Attach(server, auth.Principal{Kind: auth.ByCertificate, ID: "c1"})
 				if _, err := io.WriteString(client, row.connect); err != nil {

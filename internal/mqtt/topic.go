@@ -105,24 +105,6 @@ func twoSegments(first, second string) operation {
 
 func isReply(segment string) bool { return segment == "accepted" || segment == "rejected" }
 
-// services are the reserved topics of AWS IoT's other services. A client that
-// publishes to them is not an error: the message is taken and dropped until the
-// service is here (device-plane.md 11 row 25). What is not in the table is
-// refused (6.5).
-var services = []string{
-	"$aws/things/+/shadow/#",
-	"$aws/things/+/defender/#",
-	"$aws/things/+/streams/#",
-	"$aws/things/+/tunnels/#",
-	"$aws/provisioning-templates/#",
-	"$aws/certificates/#",
-	"$aws/commands/#",
-	"$aws/rules/#",
-}
-
-// audible are the reserved topics that a client may subscribe to.
-var audible = append([]string{"$aws/things/+/jobs/#", "$aws/events/#"}, services...)
-
 // covers says whether some topic could match both the filter and one of the
 // patterns: `$aws/things/t/#` is granted because it covers known topics.
 func covers(filter string, patterns []string) bool {

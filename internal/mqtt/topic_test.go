@@ -70,6 +70,11 @@ func TestAReservedFilterIsGrantedWhenItCoversKnownTopics(t *testing.T) {
 		{"$aws/things/t/jobs", false},
 		{"$aws/things/t/job/#", false},
 		{"$aws/nothing/x", false},
+		{"$aws/things/t/shadow/name/+/update/delta", true},
+		{"$aws/rules/r/#", true},
+		{"$aws/sitewise/asset-models/+/assets/+/properties/+", true},
+		{"$aws/device_location/t/get_position_estimate/accepted", true},
+		{"$aws/commands/things/t/executions/+/request/json", true},
 		{"$SYS/#", false},
 	}
 	for _, r := range rows {

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"cmp"
+
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/wire"
@@ -49,6 +51,8 @@ func (h *handler) deviceSide(x *exchange) *plane {
 func (h *handler) enterAnonymous(x *exchange) error {
 	if in := h.deviceSide(x); in.match(x.r) != nil {
 		x.in = in
+	} else if h.extensions.match(x.r) != nil {
+		x.in = h.extensions
 	}
 	if err := x.readBody(); err != nil {
 		return err
@@ -62,6 +66,8 @@ func (h *handler) enterSigned(x *exchange, scope auth.Credential) (err error) {
 		x.in = h.data
 	case scope.Service == auth.ServiceData && h.messages.match(x.r) != nil:
 		x.in = h.messages
+	case scope.Service == iot.Service && h.extensions.match(x.r) != nil:
+		x.in = h.extensions
 	case scope.Service == iot.Service:
 	default:
 		return job.Errorf(job.InvalidSignature, "Credential should be scoped to service %s or %s, not to '%s'.", iot.Service, jobsdata.Service, scope.Service)
@@ -101,12 +107,16 @@ func (h *handler) authorise(x *exchange) error {
 	case h.data:
 		resource = x.r.PathValue("thingName")
 	case h.messages:
-		resource = x.r.PathValue("topic")
+		resource = cmp.Or(x.r.PathValue("topic"), x.r.PathValue("thingName"))
 	}
-	if h.Authorizer.Allow(x.who, x.op.action, resource) {
+	allowed := h.Authorizer.Allow(x.who, x.op.action, resource)
+	if x.in == h.messages && x.r.URL.Query().Get("retain") == "true" {
+		allowed = allowed && h.Authorizer.Allow(x.who, auth.RetainPublish, resource)
+	}
+	if allowed {
 		return nil
 	}
-	if x.in != h.control {
+	if x.in == h.data || x.in == h.messages {
 		return job.Errorf(job.Forbidden, "Forbidden")
 	}
 	return job.Errorf(job.AccessDenied, "User: %s is not authorized to perform: %s on resource: %s", principalName(x.who), x.op.action, resource)

@@ -32,6 +32,9 @@ func Conn(nc net.Conn) net.Conn { return conn{nc} }
 
 type conn struct{ net.Conn }
 
+// Unwrap is the connection itself, for who takes it over from http.Server.
+func (c conn) Unwrap() net.Conn { return c.Conn }
+
 // ownAnswer is how http.Server begins an answer of its own: without the Date that
 // every answer of a handler has, in one write.
 var ownAnswer = regexp.MustCompile(`^HTTP/1\.1 ([45]\d\d) [^\r\n]*\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n`)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/job"
-	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/wire"
 	"github.com/google/uuid"
 )
@@ -27,6 +27,13 @@ type Config struct {
 	Control    Control
 	Authorizer auth.Authorizer
 	Publish    Publish // nil: publishing over HTTPS is not here
+	Shadow     Shadow  // nil: device shadows are not here
+	Extensions []Extension
+	Faults     *Faults // nil: nothing is ever disturbed
+
+	// MQTT takes over a connection that was upgraded to WebSocket, of this
+	// principal; nil: MQTT over WebSocket is not here.
+	MQTT func(net.Conn, auth.Principal)
 
 	// Verifier checks signatures; nil knows no key. It is not asked when AnyKey.
 	Verifier *auth.Verifier
@@ -55,12 +62,16 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, data: dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish)}
+	return &handler{
+		Config: c,
+		data:   dataPlane(c.Data), control: controlPlane(c.Control), messages: messagePlane(c.Publish, c.Shadow),
+		upgrades: upgradePlane(), extensions: extensionPlane(c.Extensions),
+	}
 }
 
 type handler struct {
 	Config
-	data, control, messages *plane
+	data, control, messages, upgrades, extensions *plane
 }
 
 // exchange is one request on its way and the writer of its one answer.
@@ -86,6 +97,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.refuse(&job.Error{Code: job.Internal, Message: "Internal failure; try again."})
 		}
 	}()
+	if h.AnyKey && foreign(r) {
+		h.fail(x, errForeign)
+		return
+	}
+	if h.MQTT != nil && r.URL.Path == webSocketPath && r.Method == http.MethodGet {
+		if err := h.upgrade(x); err != nil {
+			h.fail(x, err)
+		}
+		return
+	}
 	reply, err := h.serve(x)
 	if err != nil {
 		h.fail(x, err)
@@ -109,7 +130,10 @@ func (h *handler) serve(x *exchange) ([]byte, error) {
 	if err != nil {
 		return nil, job.Errorf(job.InvalidRequest, "The query string is malformed: %s. Expected name=value pairs, percent-encoded, joined by '&'.", err)
 	}
-	return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
+	if x.in == h.extensions && h.patient(x.op) {
+		unhurried(x.w)
+	}
+	return h.do(x, query)
 }
 
 // members gives the parts of a request to wire.Bind.
@@ -145,10 +169,14 @@ func (x *exchange) readBody() error {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return nil
 	}
+	limit := MaxBody
+	if x.in.maxBody != 0 {
+		limit = x.in.maxBody
+	}
 	var err error
-	x.body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, MaxBody))
+	x.body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, int64(limit)))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return job.Errorf(job.PayloadTooLarge, "The request body is longer than %d bytes.", MaxBody)
+		return job.Errorf(job.PayloadTooLarge, "The request body is longer than %d bytes.", limit)
 	}
 	if err != nil {
 		return job.Errorf(job.InvalidRequest, "The request body could not be read to its end.")
@@ -158,6 +186,10 @@ func (x *exchange) readBody() error {
 
 // fail answers with an error. What is a fault of ours is logged here, and only here.
 func (h *handler) fail(x *exchange, err error) {
+	if made, ok := errors.AsType[injected](err); ok {
+		x.refuse(made.e)
+		return
+	}
 	e := wire.ErrorOf(err)
 	if e.Code == job.Internal && x.r.Context().Err() == nil {
 		h.Log.ErrorContext(context.WithoutCancel(x.r.Context()), "operation failed", "op", x.name(), "request", x.id, "path", shown(x.r), "err", err, "cause", cause(err))

@@ -16,6 +16,8 @@ type plane struct {
 	service string
 	mux     *http.ServeMux // a router only: it never gets a writer that writes
 	refusal func(*job.Error) (wire.Exception, []byte)
+	maxBody int                            // 0: MaxBody
+	find    func(*http.Request) *operation // in place of mux, where it is set
 }
 
 // call binds a request, runs the operation and gives the body of the reply.
@@ -48,9 +50,17 @@ func newPlane(service, actionPrefix string, all []wire.Operation, calls map[stri
 }
 
 // match gives the operation that a request means, nil if none; the labels of its path
-// are in r.PathValue then. What http.ServeMux would do on its own for `//`, an unknown
-// path or another method, text and redirects, goes nowhere.
+// are in r.PathValue then.
 func (p *plane) match(r *http.Request) *operation {
+	if p.find != nil {
+		return p.find(r)
+	}
+	return p.routed(r)
+}
+
+// routed asks the router. What http.ServeMux would do on its own for `//`, an unknown
+// path or another method, text and redirects, goes nowhere.
+func (p *plane) routed(r *http.Request) *operation {
 	var m matched
 	p.mux.ServeHTTP(&m, r)
 	if m.op == nil || m.op.Method != r.Method { // GET routes match HEAD too

@@ -6,10 +6,11 @@
 // the transaction that made it due, so a restart forgets nothing. Work is done
 // in slices of one small transaction each, so that devices never wait long.
 //
-//	sched.go    the loop: Start, Stop, Wake, and one round
+//	sched.go    the loop: Start, Stop, Wake, one round, and Settle
 //	expand.go   targets become executions
 //	follow.go   what a continuous job does about things that join and leave
 //	sweep.go    what a cancelled or deleted job leaves behind
 //	timers.go   executions whose time has run out
 //	tell.go     which effects are worth rendering
+//	did.go      what was done, for whoever moves the clock by hand
 package sched

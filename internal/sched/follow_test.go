@@ -192,6 +192,7 @@ func TestAThingMovesBetweenTwoTargetsOfAContinuousJob(t *testing.T) {
 		{"joins the second: nothing new", false, func(f *fleet) { f.join("right", "a") }, []string{"a#1 QUEUED"}},
 		{"and leaves the first: still a target", false, func(f *fleet) { f.join("right", "a"); f.leave("left", "a") }, []string{"a#1 QUEUED"}},
 		{"and leaves the second too", false, func(f *fleet) { f.join("right", "a"); f.leave("left", "a"); f.leave("right", "a") }, []string{"a#1 REMOVED"}},
+		{"has succeeded and joins the second: nothing new", false, func(f *fleet) { f.do("SUCCEEDED"); f.join("right", "a") }, []string{"a#1 SUCCEEDED"}},
 		{"leaves the first before it joins the second", false, func(f *fleet) { f.leave("left", "a"); f.join("right", "a") }, []string{"a#1 REMOVED", "a#2 QUEUED"}},
 		{"moves before its turn, and gets it at its turn", true, func(f *fleet) { f.join("right", "a"); f.leave("left", "a") }, []string{"a#1 QUEUED"}},
 		{"is a thing target as well: never leaves", false, func(f *fleet) { f.join("left", "b"); f.leave("left", "b") }, []string{"a#1 QUEUED", "b#1 QUEUED"}},
@@ -362,6 +363,32 @@ func TestAssociatedTargetsAreRolledOutAtTheRate(t *testing.T) {
 	wantCode(t, f.associate("snap", "thing/y"), job.InvalidRequest)
 	f.cancel("fw", false)
 	wantCode(t, f.associate("fw", "thing/y"), job.InvalidRequest)
+}
+
+// TestATimeOutThatCameBeforeTheLeavingIsTriedAgainAndRemoved, although so many
+// timers have run out that the leaving is worked off before this one.
+func TestATimeOutThatCameBeforeTheLeavingIsTriedAgainAndRemoved(t *testing.T) {
+	f := newFleet(t)
+	f.fill("line", timerStep)
+	f.things("a")
+	f.join("line", "a")
+	f.create("fw", func(in *iot.CreateJobInput) {
+		in.TargetSelection = "CONTINUOUS"
+		in.TimeoutConfig = &iot.TimeoutConfig{InProgressTimeoutInMinutes: ptr(int64(1))}
+		in.JobExecutionsRetryConfig = retries("ALL", 1)
+	}, "thinggroup/line")
+	f.settle()
+	for i := range timerStep {
+		if err := f.report(fmt.Sprintf("l%06d", i), "fw", job.InProgress); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.do("IN_PROGRESS")
+	f.dial.advance(time.Minute)
+	f.leave("line", "a")
+	f.settle()
+	f.want(f.executions("fw")[:2], []string{"a#1 TIMED_OUT", "a#2 REMOVED"})
+	f.recount("fw")
 }
 
 // TestEveryTransitionLeavesItsLine, REMOVED and retries included.

@@ -51,6 +51,9 @@ func (f *fleet) queuedBy(id string, start time.Time, by time.Duration) (n int) {
 // TestTheExponentialExampleOfTheGuide is control-plane.md B.4 with times, over
 // the store: base 50, factor 2, 1000 notified or 1000 succeeded.
 func TestTheExponentialExampleOfTheGuide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("3450 things one by one: package job has the same table without a store")
+	}
 	f := newFleet(t, func(c *ops.Config) { c.RolloutDefault, c.RolloutMax = 1000, 1000 })
 	f.fill("line", 3450)
 	f.create("fw", func(in *iot.CreateJobInput) {
@@ -108,14 +111,14 @@ func TestTheRateRisesAsSoonAsEnoughHaveSucceeded(t *testing.T) {
 	if next := f.settle(); !next.Equal(f.dial.Now().Add(2 * time.Second)) {
 		t.Errorf("at five a minute the next is due in %s", next.Sub(f.dial.Now()))
 	}
+	must(f.control.DeleteJobExecution(context.Background(), caller, &iot.DeleteJobExecutionInput{JobID: "fw", ThingName: "l000000", ExecutionNumber: 1}))(t)
+	if next := f.settle(); !next.Equal(f.dial.Now().Add(2 * time.Second)) {
+		t.Errorf("the rate fell again: the next is due in %s", next.Sub(f.dial.Now()))
+	}
 	f.dial.advance(2 * time.Second)
 	f.settle()
-	if n := len(f.all("fw")); n != 2 {
-		t.Errorf("%d executions, want 2", n)
-	}
-	must(f.control.DeleteJobExecution(context.Background(), caller, &iot.DeleteJobExecutionInput{JobID: "fw", ThingName: "l000000", ExecutionNumber: 1}))(t)
-	if next := f.settle(); next.Sub(f.dial.Now()) > 12*time.Second {
-		t.Errorf("the rate fell again: the next is due in %s", next.Sub(f.dial.Now()))
+	if n := len(f.all("fw")); n != 1 {
+		t.Errorf("%d executions, want the second", n)
 	}
 }
 

@@ -23,11 +23,16 @@ type Config struct {
 	// NoSecondSuccess: a thing that has succeeded and joins a CONTINUOUS job again
 	// does not get it once more (control-plane.md B.3).
 	NoSecondSuccess bool
+	// Did hears what was done because it was due, once it is committed, in
+	// order. It is called by whoever does the round. nil: nobody asks.
+	Did func(Event)
 }
 
 // Sched does what is due. The server gives its Wake to the store's observer.
 type Sched struct {
 	Config
+
+	rounds sync.Mutex // one round at a time: the loop's, or Settle's
 
 	mu     sync.Mutex
 	armed  time.Time     // when the loop wakes by itself; zero: it is working
@@ -98,8 +103,7 @@ func (s *Sched) signal() {
 
 func (s *Sched) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		now := s.Clock.Now()
-		next, err := s.runOnce(ctx, now)
+		now, next, err := s.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "what is due could not be done; it is tried again", "after", afterFailure, "err", err)
 			next = now.Add(afterFailure)
@@ -107,6 +111,34 @@ func (s *Sched) run(ctx context.Context) {
 		if next.IsZero() || next.After(now) {
 			s.wait(ctx, next)
 		}
+	}
+}
+
+// round is runOnce at the clock's time.
+func (s *Sched) round(ctx context.Context) (now, next time.Time, err error) {
+	s.rounds.Lock()
+	defer s.rounds.Unlock()
+	now = s.Clock.Now()
+	next, err = s.runOnce(ctx, now)
+	return now, next, err
+}
+
+// Settle does everything that is due at the clock's time, in the goroutine of
+// the caller and whatever the loop is at, and returns when nothing is any more.
+// It tells whether it did anything, and when something is due next (zero:
+// nothing is). This is how a clock that is moved by hand moves the scheduler.
+func (s *Sched) Settle(ctx context.Context) (worked bool, next time.Time, err error) {
+	for {
+		now, next, err := s.round(ctx)
+		switch {
+		case err != nil:
+			return worked, time.Time{}, err
+		case ctx.Err() != nil:
+			return worked, time.Time{}, context.Cause(ctx)
+		case next.IsZero() || next.After(now):
+			return worked, next, nil
+		}
+		worked = true
 	}
 }
 
@@ -200,8 +232,9 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 // changes, its cursor and when it wants attention next.
 func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
 	var late []late
+	var did []Event
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		late = nil
+		late, did = nil, nil
 		j, tally, err := tx.JobByKey(key)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
@@ -210,13 +243,16 @@ func (s *Sched) work(ctx context.Context, key int64, now time.Time) error {
 			return err
 		}
 		sl := &step{Sched: s, tx: tx, now: now}
-		err = sl.work(j, tally)
-		late = sl.late
+		if err = sl.work(j, tally); err == nil {
+			err = sl.noteJob(j)
+		}
+		late, did = sl.late, sl.did
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	s.tellDid(did)
 	return s.tellLate(ctx, late, now)
 }
 
@@ -226,6 +262,7 @@ type step struct {
 	tx   store.Tx
 	now  time.Time
 	late []late
+	did  []Event
 }
 
 // work does the first that there is to do. A job whose abort criteria are met

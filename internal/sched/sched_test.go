@@ -322,3 +322,46 @@ func TestAJobOnAThingIsQueuedAndCompletes(t *testing.T) {
 	}
 	f.recount("fw")
 }
+
+func TestSettleDoesWhatIsDueAndTellsWhatItDid(t *testing.T) {
+	f := newFleet(t)
+	var did []string
+	f.sched.Did = func(e Event) {
+		did = append(did, fmt.Sprintf("%s %s#%d %s->%s", e.Job, e.Thing, e.Number, e.Was, e.Is))
+	}
+	settle := func(workExpected bool) time.Time {
+		t.Helper()
+		worked, next, err := f.sched.Settle(t.Context())
+		if err != nil || worked != workExpected {
+			t.Fatalf("it worked: %v, want %v (%v)", worked, workExpected, err)
+		}
+		return next
+	}
+	f.things("a", "b")
+	ten := int64(10)
+	f.timedJob("fw", &ten, "thing/a", "thing/b")
+	settle(true)
+	f.want(did, []string{"fw a#1 ->QUEUED", "fw b#1 ->QUEUED"})
+	if err := f.report("a", "fw", job.InProgress); err != nil {
+		t.Fatal(err)
+	}
+	settle(true) // the counters have changed
+	if next := settle(false); !next.Equal(f.dial.Now().Add(10 * time.Minute)) {
+		t.Errorf("next is %s, want ten minutes after %s", next, f.dial.Now())
+	}
+	did = nil
+	f.dial.advance(10 * time.Minute)
+	settle(true)
+	f.want(did, []string{"fw a#1 IN_PROGRESS->TIMED_OUT"})
+	did = nil
+	f.cancel("fw", false)
+	settle(true)
+	f.want(did, []string{"fw b#1 QUEUED->CANCELED"})
+	did = nil
+	must(f.control.DeleteJob(t.Context(), caller, &iot.DeleteJobInput{JobID: "fw"}))(t)
+	settle(true)
+	f.want(did, []string{"fw a#1 TIMED_OUT->", "fw b#1 CANCELED->", "fw #0 DELETION_IN_PROGRESS->"})
+	if next := settle(false); !next.IsZero() {
+		t.Errorf("nothing is left, and %s is due", next)
+	}
+}

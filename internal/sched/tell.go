@@ -27,6 +27,7 @@ func (s *Sched) heard(thing registry.Name, n job.Namespace) bool {
 // the commit.
 func (s *step) write(thing registry.Name, id job.ID, heard bool, out job.Outcome) error {
 	ch := store.Changes{Moves: out.Moves, Events: s.Events.Executions(thing, out.Moves, s.now), At: s.now}
+	s.note(thing, out.Moves)
 	switch {
 	case heard:
 		ch.Effects = ops.Address(s.Audience, thing, out.Effects)

@@ -16,6 +16,7 @@ import (
 func (s *Sched) sweepTimers(ctx context.Context, timers []store.Due, now time.Time) error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(timers))
+	moves := make([][]job.Move, len(timers))
 	for i, d := range timers {
 		if ctx.Err() != nil {
 			break
@@ -24,6 +25,7 @@ func (s *Sched) sweepTimers(ctx context.Context, timers []store.Due, now time.Ti
 		wait.Add(1)
 		s.Store.Submit(keys, func(snap store.Snapshot) (store.Changes, error) {
 			out, err := snap.Queue.Apply(d.Ref, job.Change{Kind: job.Sweep}, now)
+			moves[i] = out.Moves
 			var e *job.Error
 			if errors.As(err, &e) && e.Code == job.NotFound {
 				return store.Changes{}, nil // gone meanwhile
@@ -38,5 +40,10 @@ func (s *Sched) sweepTimers(ctx context.Context, timers []store.Due, now time.Ti
 		})
 	}
 	wait.Wait()
+	for i, d := range timers {
+		if s.Did != nil && errs[i] == nil {
+			s.tellDid(appendMoves(nil, d.Thing, moves[i], now))
+		}
+	}
 	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/clock"
@@ -34,6 +35,10 @@ type Config struct {
 	AdvertiseHost string
 	Hosts         []string
 
+	// TLSCert, TLSKey and TLSCA are files of a certificate of the operator's own, in
+	// place of one of our CA; Reload reads them again. TLSCA may be empty.
+	TLSCert, TLSKey, TLSCA string
+
 	Region, Account            string
 	PendingLimit               int  // pending executions a device sees; 0: all
 	OmitMQTTThingName          bool // executions over MQTT do not carry thingName
@@ -46,6 +51,8 @@ type Config struct {
 	Clock clock.Clock  // domain time; nil: clock.Real
 	Log   *slog.Logger // nil: nothing is logged
 	Build Build
+
+	webSocketLife time.Duration // of a session that a signature opened; tests shorten it
 }
 
 // Build says which build serves, for /version.
@@ -83,8 +90,24 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if err := c.checkTLS(); err != nil {
+		return err
+	}
 	if c.MQTTAddr+c.HTTPAddr+c.MQTTSAddr+c.HTTPSAddr == "" {
 		return &ConfigError{"all doors are closed: nobody could reach this server", "Open at least one, such as --https-addr :8443."}
+	}
+	return nil
+}
+
+// checkTLS refuses half of a certificate, and one that no door would show.
+func (c *Config) checkTLS() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return &ConfigError{"--tls-cert and --tls-key belong together, and only one of them is set", "Name the PEM files of the certificate chain and of its key, or neither."}
+	case c.TLSCert == "" && c.TLSCA != "":
+		return &ConfigError{"--tls-ca says what to trust of --tls-cert, which is not set", "Set --tls-cert and --tls-key too, or leave --tls-ca out."}
+	case c.TLSCert != "" && c.MQTTSAddr+c.HTTPSAddr == "":
+		return &ConfigError{"--tls-cert is set, and no TLS door is open to show it", "Open one: --https-addr HOST:PORT or --mqtts-addr HOST:PORT."}
 	}
 	return nil
 }

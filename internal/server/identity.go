@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -37,10 +38,64 @@ func openIdentity(dir string, cfg *Config, st store.Store) (*identity, error) {
 		}
 		id.fresh = id.fresh || keyMade
 	}
-	if cfg.MQTTSAddr+cfg.HTTPSAddr != "" {
-		id.tls, err = auth.NewServer(ca, cfg.Hosts, id.certificates, time.Now)
+	if cfg.MQTTSAddr+cfg.HTTPSAddr == "" {
+		return id, nil
+	}
+	if id.tls, err = auth.NewServer(ca, cfg.Hosts, id.certificates, time.Now); err == nil && cfg.TLSCert != "" {
+		err = id.bring(cfg)
 	}
 	return id, err
+}
+
+// trust is what clients must trust to trust this server, in PEM; nil: what they
+// trust already.
+func (id *identity) trust() []byte {
+	if id.tls == nil {
+		return id.ca.PEM()
+	}
+	return id.tls.Trust()
+}
+
+// bring shows the operator's own certificate. At a start one that has ended is
+// shown all the same: some devices have no clock, and no server is worse for them.
+func (id *identity) bring(cfg *Config) error {
+	own, err := auth.LoadOwn(auth.Files{Cert: cfg.TLSCert, Key: cfg.TLSKey, CA: cfg.TLSCA}, time.Now())
+	if err != nil {
+		return &ConfigError{
+			"the server's own certificate cannot be used: " + err.Error(),
+			"--tls-cert is a PEM file with the server's certificate first and those of its issuers behind it, --tls-key its key, --tls-ca the root that clients are to trust.",
+		}
+	}
+	if err := own.Valid(time.Now(), cfg.AdvertiseHost); err != nil {
+		cfg.Log.Error("clients will not trust the server's own certificate", "file", cfg.TLSCert, "err", err)
+	}
+	id.tls.Use(own)
+	return nil
+}
+
+// Reload reads the files of the server's own certificate again. New connections
+// see what they hold now; those that are there are not touched. If they cannot be
+// used, or hold a certificate that has ended, the one in use stays, and the error
+// is logged and returned.
+func (s *Server) Reload() error {
+	if s.cfg.TLSCert == "" {
+		s.log.Info("nothing to reload: the server's certificate is of its own CA (--tls-cert is not set)")
+		return nil
+	}
+	own, err := auth.LoadOwn(auth.Files{Cert: s.cfg.TLSCert, Key: s.cfg.TLSKey, CA: s.cfg.TLSCA}, time.Now())
+	if err == nil && own.Expired(time.Now()) {
+		err = fmt.Errorf("%s: %w", s.cfg.TLSCert, own.Valid(time.Now(), ""))
+	}
+	if err != nil {
+		s.log.Error("the server's own certificate was not reloaded, the one in use stays", "err", err)
+		return err
+	}
+	if err := own.Valid(time.Now(), s.cfg.AdvertiseHost); err != nil {
+		s.log.Error("clients will not trust the server's own certificate", "file", s.cfg.TLSCert, "err", err)
+	}
+	s.identity.tls.Use(own)
+	s.log.Info("the server's own certificate was reloaded", "file", s.cfg.TLSCert, "until", own.Ends())
+	return nil
 }
 
 // accessKey finds a key by its id, for the verification of signatures.

@@ -14,6 +14,7 @@ import (
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/broker"
 	"github.com/drover-iot/drover/internal/clock"
+	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/mqtt"
 	"github.com/drover-iot/drover/internal/ops"
@@ -21,6 +22,7 @@ import (
 	"github.com/drover-iot/drover/internal/sched"
 	"github.com/drover-iot/drover/internal/store"
 	"github.com/drover-iot/drover/internal/store/sqlite"
+	"github.com/drover-iot/drover/internal/virtual"
 )
 
 // Server is a running Drover.
@@ -37,6 +39,10 @@ type Server struct {
 	data     *ops.Data
 	control  *ops.Control
 	sched    *sched.Sched
+	sessions *sessions
+	time     *virtual.Time // nil: the clock is nobody's to move
+	faults   *fault.Set    // nil: on serve
+	changes  changes
 
 	draining atomic.Bool
 	failed   chan error
@@ -60,6 +66,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real{}
+	}
+	if cfg.webSocketLife == 0 {
+		cfg.webSocketLife = auth.MaxWebSocketSession
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -124,6 +133,7 @@ func (s *Server) fail(err error) {
 func (s *Server) Close(ctx context.Context) error {
 	s.closing.Do(func() {
 		s.draining.Store(true)
+		s.changes.end()
 		var errs []error
 		for _, f := range slices.Backward(s.closers) {
 			errs = append(errs, f(ctx))
@@ -148,6 +158,9 @@ func (s *Server) openData(context.Context) (err error) {
 	if from := s.store.MigratedFrom(); from > 0 {
 		s.log.Info("the data folder was brought to the format of this build", "data", s.folder.path, "from", from, "to", sqlite.Format)
 	}
+	if err := s.openTime(); err != nil {
+		return err
+	}
 	s.identity, err = openIdentity(s.folder.path, &s.cfg, s.store)
 	return err
 }
@@ -155,28 +168,34 @@ func (s *Server) openData(context.Context) (err error) {
 // compose puts the rooms together. Nothing reaches them yet.
 func (s *Server) compose(ctx context.Context) error {
 	authorizer := s.identity.authorizer(s.cfg.Dev)
-	s.gateway = mqtt.New(mqtt.Config{Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName})
+	s.gateway = mqtt.New(mqtt.Config{
+		Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName, Faults: s.openFaults(),
+	})
 	told := &ops.Events{Region: s.cfg.Region, Account: s.cfg.Account, Audience: s.gateway, Now: s.cfg.Clock.Now}
 	if err := told.Load(ctx, s.store); err != nil {
 		return err
 	}
 	s.data, s.control = ops.New(ops.Config{
-		Store: s.store, Now: s.cfg.Clock.Now, Audience: s.gateway, Events: told,
+		Store: s.watchedStore(), Now: s.cfg.Clock.Now, Audience: s.gateway, Events: told,
 		Issuer: s.identity, PrincipalChanged: s.principalChanged,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 		MaxActiveSnapshot: s.cfg.MaxActiveSnapshot, MaxActiveContinuous: s.cfg.MaxActiveContinuous, MaxDeleting: s.cfg.MaxDeleting,
 	})
-	kept := newSessions(s.store)
-	s.closers.push(func(context.Context) error { kept.close(); return nil })
+	s.sessions = newSessions(s.store)
+	s.closers.push(func(context.Context) error { s.sessions.close(); return nil })
 	var err error
-	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: kept, Hooks: s.gateway, Log: s.log})
+	s.broker, err = broker.New(broker.Config{Clock: brokerClock{s.cfg.Clock}, Sessions: s.sessions, Hooks: s.gateway, Log: s.log, Timed: s.sessionTime()})
 	if err != nil {
 		return err
 	}
-	s.gateway.Bind(s.broker, s.data)
-	s.sched = sched.New(sched.Config{Store: s.store, Clock: s.cfg.Clock, Audience: s.gateway, Events: told, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess})
+	s.gateway.Bind(s.broker, s.data, s.data)
+	due := sched.Config{Store: s.watchedStore(), Clock: s.schedulerClock(), Audience: s.gateway, Events: told, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess}
+	if s.time != nil {
+		due.Did = s.time.Scheduled
+	}
+	s.sched = sched.New(due)
 	s.store.SetObserver(observer{s})
 	s.closers.push(func(context.Context) error { s.work.Wait(); return nil }) // the doors are closed by then
 	s.closers.push(s.broker.Close)
@@ -251,23 +270,34 @@ func (s *Server) open(context.Context) error {
 // public is what an HTTP door answers: the CA's certificate, and the API.
 func (s *Server) public() http.Handler {
 	api := s.api()
-	ca := s.identity.ca.PEM()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ca.pem" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			w.Header().Set("Content-Type", "application/x-pem-file")
-			_, _ = w.Write(ca) // the peer may be gone
+			s.serveTrust(w)
 			return
 		}
 		api.ServeHTTP(w, r)
 	})
 }
 
-// api is the AWS surface. Signatures are checked in transport time.
+// serveTrust answers with what clients must trust to trust this server.
+func (s *Server) serveTrust(w http.ResponseWriter) {
+	trust := s.identity.trust()
+	if trust == nil {
+		w.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
+		answer(w, http.StatusNotFound, map[string]string{"message": "The server's certificate is not of its own CA, and its chain has no root: " +
+			"clients that trust the root already need nothing, and for others the operator names it with --tls-ca."})
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(trust) // the peer may be gone
+}
+
+// api is the AWS surface, with what AWS lacks. Signatures are checked in transport time.
 func (s *Server) api() http.Handler {
 	return rest.New(rest.Config{
-		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.gateway.Request,
+		Data: s.data, Control: s.control, Authorizer: s.identity.authorizer(s.cfg.Dev), Publish: s.publish, Shadow: s.gateway.Shadow, MQTT: s.attachWebSocket,
 		Verifier: &auth.Verifier{Keys: s.identity.accessKey, Region: s.cfg.Region}, AnyKey: s.cfg.Dev,
-		Device: s.identity.certificates.Principal, Log: s.log,
+		Device: s.identity.certificates.Principal, Log: s.log, Extensions: s.extensions(), Faults: s.faultsOverHTTP(),
 	})
 }
 

@@ -64,13 +64,18 @@ func end(t *testing.T, s *Server) {
 // operator is a client of a server's control plane.
 func operator(t *testing.T, s *Server) *cli.Client {
 	t.Helper()
+	return operatorTrusting(t, s, filepath.Join(s.cfg.Data, CAFile))
+}
+
+func operatorTrusting(t *testing.T, s *Server, ca string) *cli.Client {
+	t.Helper()
 	var c *cli.Client
 	var err error
 	if s.cfg.Dev {
 		c = cli.NewClient(url.URL{Scheme: "http", Host: s.addrs.HTTP}, "us-east-1", cli.Keys{ID: "any", Secret: "key"})
 	} else {
 		env := map[string]string{"AWS_SHARED_CREDENTIALS_FILE": filepath.Join(s.cfg.Data, CredentialsFile), "AWS_CONFIG_FILE": os.DevNull}
-		c, err = cli.Dial(cli.Connection{Endpoint: "https://" + s.addrs.HTTPS, Profile: "drover", CA: filepath.Join(s.cfg.Data, CAFile)},
+		c, err = cli.Dial(cli.Connection{Endpoint: "https://" + s.addrs.HTTPS, Profile: "drover", CA: ca},
 			func(name string) string { return env[name] })
 	}
 	if err != nil {

@@ -172,6 +172,9 @@ type hiddenTLS struct {
 	state *tls.ConnectionState
 }
 
+// Unwrap is the connection beneath, for who takes it over from http.Server.
+func (h hiddenTLS) Unwrap() net.Conn { return h.Conn }
+
 type tlsKey struct{}
 
 // rememberTLS keeps the state that hiddenTLS hides.

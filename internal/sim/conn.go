@@ -19,6 +19,7 @@ type Login struct {
 	// Persistent asks for a session that outlives the connection, and resumes
 	// the one that is there.
 	Persistent bool
+	Will       *packet.Will // nil = none
 }
 
 // Conn is an MQTT 3.1.1 connection of one goroutine: nothing runs beside it, so
@@ -62,7 +63,7 @@ var connackReasons = [...]string{"accepted", "protocol version", "client id", "s
 // Connect logs in on an open network connection, which it owns from then on.
 func Connect(ctx context.Context, nc net.Conn, l Login) (*Conn, error) {
 	c := &Conn{net: nc, keepAlive: l.KeepAlive, wrote: time.Now()}
-	c.out = packet.AppendConnect(c.out, packet.Login{ClientID: l.ClientID, KeepAlive: uint16(l.KeepAlive / time.Second), Clean: !l.Persistent})
+	c.out = packet.AppendConnect(c.out, packet.Login{ClientID: l.ClientID, KeepAlive: uint16(l.KeepAlive / time.Second), Clean: !l.Persistent, Will: l.Will})
 	p, err := c.await(ctx, packet.Connack)
 	if err == nil {
 		var code byte
@@ -106,6 +107,38 @@ func (c *Conn) Subscribe(ctx context.Context, filters ...string) error {
 // not reported: an answer is what a device waits for.
 func (c *Conn) Publish(topic string, payload []byte) {
 	c.out = packet.AppendPublish(c.out, topic, 1, c.nextID(), payload)
+}
+
+// Confirm publishes a message of QoS 1, retained or not, and waits for its
+// PUBACK.
+func (c *Conn) Confirm(ctx context.Context, topic string, payload []byte, retain bool) error {
+	id, at := c.nextID(), len(c.out)
+	c.out = packet.AppendPublish(c.out, topic, 1, id, payload)
+	if retain {
+		c.out[at] |= 1 // MQTT 3.1.1 section 3.3.1.3
+	}
+	return c.awaitID(ctx, packet.Puback, id)
+}
+
+// Unsubscribe takes filters back and waits for the UNSUBACK.
+func (c *Conn) Unsubscribe(ctx context.Context, filters ...string) error {
+	id := c.nextID()
+	c.out = packet.AppendUnsubscribe(c.out, id, filters...)
+	return c.awaitID(ctx, packet.Unsuback, id)
+}
+
+// awaitID waits for the acknowledgement of one packet; those of earlier ones
+// pass by.
+func (c *Conn) awaitID(ctx context.Context, want packet.Type, id uint16) error {
+	for {
+		p, err := c.await(ctx, want)
+		if err != nil {
+			return err
+		}
+		if got, err := p.ID(); err != nil || got == id {
+			return err
+		}
+	}
 }
 
 // Flush writes what was gathered.

@@ -200,3 +200,48 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	pool.AddCert(leaf)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
+
+// What a client waits for is its own acknowledgement; what comes meanwhile is
+// kept for Receive.
+func TestAConfirmedMessageIsAcknowledgedByItsOwnId(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		device, server := net.Pipe()
+		defer server.Close()
+		sent := make(chan []byte, 10)
+		go func() {
+			buf := make([]byte, 4096)
+			for _, answer := range [][]byte{
+				packet.AppendConnack(nil, false, 0),
+				packet.AppendPuback(packet.AppendPublish(packet.AppendPuback(nil, 999), "x", 0, 0, []byte("meanwhile")), 1),
+				{byte(packet.Unsuback) << 4, 2, 0, 2},
+			} {
+				n, err := server.Read(buf)
+				if err != nil {
+					t.Error(err)
+				}
+				sent <- append([]byte(nil), buf[:n]...)
+				if _, err := server.Write(answer); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		c, err := Connect(t.Context(), device, Login{ClientID: "c", Will: &packet.Will{Topic: "w", Payload: []byte("gone")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Drop() //nolint:errcheck // it is only a pipe
+		if err := c.Confirm(t.Context(), "r", []byte("kept"), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Unsubscribe(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Receive(t.Context(), time.Time{}); err != nil || string(m.Payload) != "meanwhile" {
+			t.Errorf("received %+v %v", m, err)
+		}
+		<-sent
+		if b := <-sent; b[0] != byte(packet.Publish)<<4|1<<1|1 {
+			t.Errorf("a retained PUBLISH of QoS 1 begins with %#x", b[0])
+		}
+	})
+}

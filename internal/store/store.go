@@ -66,6 +66,9 @@ type Keys struct {
 	// Namespace is of the queue to read where no job is named; a named one is
 	// in the queue of its own namespace.
 	Namespace job.Namespace
+	// Shadow is the name of the device shadow to read, empty for the classic
+	// one; nil: none.
+	Shadow *string
 }
 
 // QueueNeed says whether a decision needs the thing's pending rows.
@@ -86,6 +89,18 @@ type Snapshot struct {
 	Queue    job.Queue
 	// HasQueue says that Queue.Pending was read (Keys.Queue).
 	HasQueue bool
+	// Shadow was read if Keys.Shadow was given.
+	Shadow Shadow
+}
+
+// Shadow is a device shadow of a thing: what the rules of package shadow need
+// beside the document, whose bytes are the caller's.
+type Shadow struct {
+	ThingKey int64
+	Name     string
+	Version  int64     // 0: there is none, and none is remembered
+	At       time.Time // of its last change
+	Document []byte    // nil: it was deleted
 }
 
 // Changes are what a decision wants written. Moves must start from the
@@ -95,6 +110,7 @@ type Changes struct {
 	Effects []job.Effect
 	Events  []job.Message
 	At      time.Time // the domain time of the moves, for their history
+	Shadow  *Shadow   // to be put; nil: none
 }
 
 // Commit tells when the changes were committed.

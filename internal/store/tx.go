@@ -34,8 +34,8 @@ type Registry interface {
 	Thing(registry.Name) (registry.Thing, error)
 	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
 	PutThing(*registry.Thing) error
-	// DeleteThing takes the thing, its memberships and its executions' place
-	// in the queue away; the name is free at once.
+	// DeleteThing takes the thing, its memberships, its shadows and its
+	// executions' place in the queue away; the name is free at once.
 	DeleteThing(key int64) error
 	// Things are ordered by name.
 	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)

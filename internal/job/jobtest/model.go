@@ -20,6 +20,8 @@ type Execution struct {
 	Deadline      time.Time // of the job's timeout
 	Step          time.Time // of the step timer
 	Forced        bool
+	Used          map[string]int // retries before it, by the status that asked for them
+	Gone          bool           // its thing left while it ran
 }
 
 // Job is one job as the model knows it.
@@ -27,14 +29,19 @@ type Job struct {
 	ID             string
 	Namespace      string // empty: its executions are in the plain queues
 	TimeoutMinutes int
+	Retries        map[string]int // by FAILED, TIMED_OUT, or ALL for both
+	Abort          []Abort
+	Group          string // of a CONTINUOUS job; empty: it is a SNAPSHOT
+	Over           string // COMPLETED or CANCELED, once it is
 }
 
 // Model is a fleet: its jobs, and every execution there is.
 type Model struct {
-	Now  time.Time
-	Jobs map[string]*Job
-	Rows []*Execution
-	next int
+	Now   time.Time
+	Jobs  map[string]*Job
+	Order []string // of the jobs' creation
+	Rows  []*Execution
+	next  int
 }
 
 // New is an empty fleet.
@@ -49,13 +56,18 @@ type Result struct {
 
 // Create puts a job on things.
 func (m *Model) Create(id, namespace string, timeoutMinutes int, things ...string) {
+	m.Order = append(m.Order, id)
 	m.Jobs[id] = &Job{ID: id, Namespace: namespace, TimeoutMinutes: timeoutMinutes}
 	for _, t := range things {
-		m.next++
-		m.Rows = append(m.Rows, &Execution{
-			Thing: t, Job: id, Number: 1, Version: 1, Status: "QUEUED", Order: m.next, QueuedAt: m.Now, LastUpdatedAt: m.Now,
-		})
+		m.enqueue(t, id, 1, nil)
 	}
+}
+
+func (m *Model) enqueue(thing, job string, number int64, used map[string]int) {
+	m.next++
+	m.Rows = append(m.Rows, &Execution{
+		Thing: thing, Job: job, Number: number, Version: 1, Status: "QUEUED", Order: m.next, QueuedAt: m.Now, LastUpdatedAt: m.Now, Used: used,
+	})
 }
 
 // Pending are a thing's executions of a namespace in the order of its queue.
@@ -88,14 +100,14 @@ func (m *Model) Head(thing, namespace string) *Execution {
 	return nil
 }
 
-// Find is an execution, nil if there is none.
-func (m *Model) Find(thing, job string) *Execution {
+// Find is a thing's newest execution of a job, nil if there is none.
+func (m *Model) Find(thing, job string) (newest *Execution) {
 	for _, e := range m.Rows {
-		if e.Thing == thing && e.Job == job {
-			return e
+		if e.Thing == thing && e.Job == job && (newest == nil || e.Number > newest.Number) {
+			newest = e
 		}
 	}
-	return nil
+	return newest
 }
 
 // Has says whether a request that names this namespace finds the job in it.
@@ -149,6 +161,7 @@ func (m *Model) Update(thing, job, namespace, status string, expected int64, det
 	switch {
 	case status != "IN_PROGRESS":
 		e.Deadline, e.Step = time.Time{}, time.Time{}
+		m.again(e)
 	case stepMinutes < 0:
 		e.Step = time.Time{}
 	case stepMinutes > 0:
@@ -173,6 +186,7 @@ func (m *Model) CancelExecution(thing, job string, force bool) Result {
 
 // CancelJob is CancelJob of a job that is not completed.
 func (m *Model) CancelJob(job string, force bool) {
+	m.Jobs[job].Over = "CANCELED"
 	for _, e := range m.Rows {
 		if e.Job == job && (e.Status == "QUEUED" || e.Status == "IN_PROGRESS" && force) {
 			e.Forced = e.Status == "IN_PROGRESS"
@@ -181,9 +195,14 @@ func (m *Model) CancelJob(job string, force bool) {
 	}
 }
 
-// DeleteExecution is DeleteJobExecution.
-func (m *Model) DeleteExecution(thing, job string, force bool) Result {
-	e := m.Find(thing, job)
+// DeleteExecution is DeleteJobExecution of the attempt with this number.
+func (m *Model) DeleteExecution(thing, job string, number int64, force bool) Result {
+	var e *Execution
+	for _, x := range m.Rows {
+		if x.Thing == thing && x.Job == job && x.Number == number {
+			e = x
+		}
+	}
 	switch {
 	case e == nil:
 		return Result{Code: "ResourceNotFound"}
@@ -201,6 +220,7 @@ func (m *Model) Advance(d time.Duration) {
 		due := e.Due()
 		if !due.IsZero() && !due.After(m.Now) {
 			m.end(e, "TIMED_OUT", due)
+			m.again(e)
 		}
 	}
 }
@@ -213,11 +233,11 @@ func (e *Execution) Due() time.Time {
 	return e.Deadline
 }
 
-// Counts are a job's things by status.
+// Counts are a job's things by the status of their latest execution.
 func (m *Model) Counts(job string) map[string]int64 {
 	n := map[string]int64{}
 	for _, e := range m.Rows {
-		if e.Job == job {
+		if e.Job == job && m.Find(e.Thing, job) == e {
 			n[e.Status]++
 		}
 	}

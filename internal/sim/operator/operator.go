@@ -54,12 +54,46 @@ type Job struct {
 	Timeout  int64 // in-progress minutes; 0 = none
 }
 
-// JobCounts are DescribeJob's counters that we wait for.
+// JobCounts are what DescribeJob counts, under its status.
 type JobCounts struct {
-	Status     string
-	Queued     int64
-	InProgress int64
-	Succeeded  int64
+	Status        string
+	ForceCanceled bool
+	IsConcurrent  bool // the service hands out executions, or takes them back
+	Queued        int64
+	InProgress    int64
+	Succeeded     int64
+	Failed        int64
+	TimedOut      int64
+	Rejected      int64
+	Removed       int64
+	Canceled      int64
+}
+
+// Total is how many executions are counted.
+func (c JobCounts) Total() int64 {
+	return c.Queued + c.InProgress + c.Succeeded + c.Failed + c.TimedOut + c.Rejected + c.Removed + c.Canceled
+}
+
+// Count adds executions of a status.
+func (c *JobCounts) Count(status string, n int64) {
+	switch status {
+	case "QUEUED":
+		c.Queued += n
+	case "IN_PROGRESS":
+		c.InProgress += n
+	case "SUCCEEDED":
+		c.Succeeded += n
+	case "FAILED":
+		c.Failed += n
+	case "TIMED_OUT":
+		c.TimedOut += n
+	case "REJECTED":
+		c.Rejected += n
+	case "REMOVED":
+		c.Removed += n
+	case "CANCELED":
+		c.Canceled += n
+	}
 }
 
 // Execution is what DescribeJobExecution of the control plane says of one.
@@ -148,17 +182,28 @@ func (c *Client) CreateJob(ctx context.Context, j Job) error {
 func (c *Client) DescribeJob(ctx context.Context, id string) (JobCounts, error) {
 	var out struct {
 		Job struct {
-			Status  string `json:"status"`
-			Details struct {
+			Status        string `json:"status"`
+			ForceCanceled bool   `json:"forceCanceled"`
+			IsConcurrent  bool   `json:"isConcurrent"`
+			Details       struct {
 				Queued     int64 `json:"numberOfQueuedThings"`
 				InProgress int64 `json:"numberOfInProgressThings"`
 				Succeeded  int64 `json:"numberOfSucceededThings"`
+				Failed     int64 `json:"numberOfFailedThings"`
+				TimedOut   int64 `json:"numberOfTimedOutThings"`
+				Rejected   int64 `json:"numberOfRejectedThings"`
+				Removed    int64 `json:"numberOfRemovedThings"`
+				Canceled   int64 `json:"numberOfCanceledThings"`
 			} `json:"jobProcessDetails"`
 		} `json:"job"`
 	}
 	err := c.call(ctx, http.MethodGet, "/jobs/"+url.PathEscape(id), nil, &out)
 	d := out.Job.Details
-	return JobCounts{Status: out.Job.Status, Queued: d.Queued, InProgress: d.InProgress, Succeeded: d.Succeeded}, err
+	return JobCounts{
+		Status: out.Job.Status, ForceCanceled: out.Job.ForceCanceled, IsConcurrent: out.Job.IsConcurrent,
+		Queued: d.Queued, InProgress: d.InProgress, Succeeded: d.Succeeded, Failed: d.Failed,
+		TimedOut: d.TimedOut, Rejected: d.Rejected, Removed: d.Removed, Canceled: d.Canceled,
+	}, err
 }
 
 // DescribeExecution gives the newest execution of a job on a thing.
@@ -175,22 +220,6 @@ type Summary struct {
 	JobID  string
 	Number int64
 	Status string
-}
-
-// Executions lists a thing's executions, the first 250 of them.
-func (c *Client) Executions(ctx context.Context, thing string) ([]Summary, error) {
-	var out struct {
-		Summaries []struct {
-			JobID     string    `json:"jobId"`
-			Execution Execution `json:"jobExecutionSummary"`
-		} `json:"executionSummaries"`
-	}
-	err := c.call(ctx, http.MethodGet, "/things/"+url.PathEscape(thing)+"/jobs?maxResults=250", nil, &out)
-	list := make([]Summary, len(out.Summaries))
-	for i, s := range out.Summaries {
-		list[i] = Summary{JobID: s.JobID, Number: s.Execution.Number, Status: s.Execution.Status}
-	}
-	return list, err
 }
 
 // WaitQueued returns when at least n executions of the job are QUEUED, asking
@@ -218,6 +247,10 @@ func (c *Client) WaitQueued(ctx context.Context, id string, n int64, every time.
 const maxBody = 1 << 20
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	return c.request(ctx, method, path, nil, in, out)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, header http.Header, in, out any) error {
 	var body io.Reader = http.NoBody
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -229,6 +262,9 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return err
+	}
+	for name, values := range header {
+		req.Header[name] = values
 	}
 	now := time.Now().UTC()
 	req.Header.Set("Content-Type", "application/json")

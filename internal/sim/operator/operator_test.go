@@ -87,6 +87,84 @@ func TestCallsAreSpelledAsTheControlPlaneSpellsThem(t *testing.T) {
 	}
 }
 
+func TestTheRestOfALifeIsSpelledAsTheControlPlaneSpellsIt(t *testing.T) {
+	c, seen := serve(t, map[string]string{
+		"GET /things/p":                               `{"thingId":"id","version":3,"attributes":{"n":"1"}}`,
+		"PATCH /things/p":                             `{}`,
+		"DELETE /things/p":                            `{}`,
+		"GET /thing-groups/g":                         `{"thingGroupId":"gid"}`,
+		"DELETE /thing-groups/g":                      `{}`,
+		"PUT /thing-groups/removeThingFromThingGroup": `{}`,
+		"GET /thing-groups/g/things":                  `{"things":["p","q"]}`,
+		"POST /keys-and-certificate":                  `{"certificateArn":"arn:c"}`,
+		"PUT /things/p/principals":                    `{}`,
+		"GET /things/p/principals":                    `{"principals":["arn:c"]}`,
+		"GET /jobs/j/job-document":                    `{"document":"{}"}`,
+		"PUT /jobs/j/cancel":                          `{}`,
+		"DELETE /jobs/j":                              `{}`,
+		"PUT /things/p/jobs/j/cancel":                 `{}`,
+		"DELETE /things/p/jobs/j/executionNumber/1":   `{}`,
+		"GET /jobs/j/things":                          `{"executionSummaries":[{"thingArn":"arn:aws:iot:r:a:thing/p","jobExecutionSummary":{"status":"FAILED","executionNumber":1}}]}`,
+		"GET /jobs/j":                                 `{"job":{"status":"CANCELED","forceCanceled":true,"isConcurrent":true,"jobProcessDetails":{"numberOfCanceledThings":2,"numberOfTimedOutThings":1}}}`,
+	})
+	ctx := t.Context()
+	for what, err := range map[string]error{
+		"UpdateThing":     c.UpdateThing(ctx, "p", map[string]string{"n": "1"}),
+		"DeleteThing":     c.DeleteThing(ctx, "p"),
+		"DeleteGroup":     c.DeleteGroup(ctx, "g"),
+		"RemoveFromGroup": c.RemoveFromGroup(ctx, "g", "p"),
+		"Attach":          c.Attach(ctx, "p", "arn:c"),
+		"CancelJob":       c.CancelJob(ctx, "j", true),
+		"DeleteJob":       c.DeleteJob(ctx, "j", true),
+		"CancelExecution": c.CancelExecution(ctx, "p", "j", false),
+		"DeleteExecution": c.DeleteExecution(ctx, "p", "j", 1, true),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	same := func(what string, got any, err error, want string) {
+		t.Helper()
+		if fmt.Sprint(got) != want || err != nil {
+			t.Errorf("%s: %v %v, want %s", what, got, err, want)
+		}
+	}
+	thing, err := c.DescribeThing(ctx, "p")
+	same("DescribeThing", thing, err, "{id map[n:1] 3}")
+	id, err := c.DescribeGroup(ctx, "g")
+	same("DescribeGroup", id, err, "gid")
+	names, err := c.Members(ctx, "g")
+	same("Members", names, err, "[p q]")
+	arn, err := c.CreateCertificate(ctx)
+	same("CreateCertificate", arn, err, "arn:c")
+	arns, err := c.Principals(ctx, "p")
+	same("Principals", arns, err, "[arn:c]")
+	document, err := c.Document(ctx, "j")
+	same("Document", document, err, "{}")
+	list, err := c.JobExecutions(ctx, "j")
+	same("JobExecutions", list, err, "[{p 1 FAILED}]")
+	counts, err := c.DescribeJob(ctx, "j")
+	if want := (JobCounts{Status: "CANCELED", ForceCanceled: true, IsConcurrent: true, Canceled: 2, TimedOut: 1}); err != nil || counts != want || counts.Total() != 3 {
+		t.Errorf("DescribeJob: %+v %v", counts, err)
+	}
+	var again JobCounts
+	for _, status := range []string{"QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"} {
+		again.Count(status, 1)
+	}
+	if again.Total() != 8 {
+		t.Errorf("one of each status is counted as %+v", again)
+	}
+	all := strings.Join(seen(), "\n")
+	for _, want := range []string{
+		`PATCH /things/p {"attributePayload":{"attributes":{"n":"1"},"merge":true}}`,
+		`PUT /thing-groups/removeThingFromThingGroup {"thingGroupName":"g","thingName":"p"}`,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no request %s in\n%s", want, all)
+		}
+	}
+}
+
 func TestARefusalIsAnErrorWithItsStatusAndBody(t *testing.T) {
 	c, _ := serve(t, nil)
 	_, err := c.DescribeJob(t.Context(), "fw-42")

@@ -17,6 +17,8 @@ const (
 	Puback     Type = 4
 	Subscribe  Type = 8
 	Suback     Type = 9
+	Unsub      Type = 10
+	Unsuback   Type = 11
 	Pingreq    Type = 12
 	Pingresp   Type = 13
 	Disconnect Type = 14
@@ -37,6 +39,14 @@ type Login struct {
 	ClientID  string
 	KeepAlive uint16 // seconds; 0 = none
 	Clean     bool   // false asks for a session that outlives the connection
+	Will      *Will  // nil = none
+}
+
+// Will is the message of QoS 1 that a broker publishes for a connection that
+// ended without a DISCONNECT.
+type Will struct {
+	Topic   string
+	Payload []byte
 }
 
 // AppendConnect appends a CONNECT.
@@ -45,10 +55,19 @@ func AppendConnect(b []byte, l Login) []byte {
 	if l.Clean {
 		flags |= 1 << 1
 	}
-	b = appendHeader(b, byte(Connect)<<4, 10+2+len(l.ClientID))
+	n := 10 + 2 + len(l.ClientID)
+	if l.Will != nil {
+		flags |= 1<<2 | 1<<3 // it is there, QoS 1
+		n += 2 + len(l.Will.Topic) + 2 + len(l.Will.Payload)
+	}
+	b = appendHeader(b, byte(Connect)<<4, n)
 	b = append(b, 0, 4, 'M', 'Q', 'T', 'T', 4, flags)
 	b = binary.BigEndian.AppendUint16(b, l.KeepAlive)
-	return appendString(b, l.ClientID)
+	b = appendString(b, l.ClientID)
+	if l.Will != nil {
+		b = appendString(appendString(b, l.Will.Topic), l.Will.Payload)
+	}
+	return b
 }
 
 // AppendConnack appends a CONNACK; tests and the benchmark's direct pump stand
@@ -71,6 +90,20 @@ func AppendSubscribe(b []byte, id uint16, qos byte, filters ...string) []byte {
 	b = binary.BigEndian.AppendUint16(b, id)
 	for _, f := range filters {
 		b = append(appendString(b, f), qos)
+	}
+	return b
+}
+
+// AppendUnsubscribe appends an UNSUBSCRIBE.
+func AppendUnsubscribe(b []byte, id uint16, filters ...string) []byte {
+	n := 2
+	for _, f := range filters {
+		n += 2 + len(f)
+	}
+	b = appendHeader(b, byte(Unsub)<<4|2, n)
+	b = binary.BigEndian.AppendUint16(b, id)
+	for _, f := range filters {
+		b = appendString(b, f)
 	}
 	return b
 }

@@ -58,6 +58,16 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 	}
 }
 
+func TestAWillAndAnUnsubscribeAreWrittenAsTheStandardHasThem(t *testing.T) {
+	b := AppendConnect(nil, Login{ClientID: "c", KeepAlive: 60, Will: &Will{Topic: "w", Payload: []byte("gone")}})
+	if want := "\x10\x16\x00\x04MQTT\x04\x0c\x00\x3c\x00\x01c\x00\x01w\x00\x04gone"; string(b) != want {
+		t.Errorf("CONNECT with a will of QoS 1: %q, want %q", b, want)
+	}
+	if b = AppendUnsubscribe(nil, 7, "a", "b/#"); string(b) != "\xa2\x0a\x00\x07\x00\x01a\x00\x03b/#" {
+		t.Errorf("UNSUBSCRIBE: %q", b)
+	}
+}
+
 func TestAPacketCutAnywhereIsNotYetThere(t *testing.T) {
 	whole := AppendPublish(nil, "a/b", 1, 7, []byte(strings.Repeat("y", 200)))
 	for n := range whole {

@@ -116,6 +116,9 @@ func (c *Child) Kill() {
 	<-c.done
 }
 
+// Signal sends the child a signal and does not wait for what it does.
+func (c *Child) Signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
+
 // Stop asks the child to end (SIGTERM) and gives its exit error. One that has
 // not ended after the grace period is killed and reported.
 func (c *Child) Stop(grace time.Duration) error {

@@ -131,13 +131,13 @@ CREATE TABLE job_target (
 ) STRICT, WITHOUT ROWID;
 -- How far a job's targets have become executions; rewritten with every slice.
 CREATE TABLE expansion (
-  job       INTEGER PRIMARY KEY,
-  done      INTEGER NOT NULL,
-  pin       INTEGER NOT NULL,
-  target    INTEGER NOT NULL,
-  after_key INTEGER NOT NULL,
-  started   INTEGER NOT NULL,
-  released  INTEGER NOT NULL,
+  job        INTEGER PRIMARY KEY,
+  done       INTEGER NOT NULL,
+  pin        INTEGER NOT NULL,
+  target     INTEGER NOT NULL,
+  after_key  INTEGER NOT NULL,
+  started    INTEGER NOT NULL,
+  released   INTEGER NOT NULL,
   steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
   recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
   associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
@@ -200,9 +200,9 @@ CREATE TABLE execution (
   retry         INTEGER NOT NULL,
   last_event    INTEGER NOT NULL,
   details       BLOB,                     -- JSON object, NULL when empty
-  retries_failed INTEGER NOT NULL DEFAULT 0, -- how many of its retries were for FAILED
+  retries_failed  INTEGER NOT NULL DEFAULT 0, -- how many of the retries for FAILED
   finished_before INTEGER NOT NULL DEFAULT 0, -- status of the latest finished attempt before
-  has_left      INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
+  has_left        INTEGER NOT NULL DEFAULT 0, -- its thing is no target any more
   PRIMARY KEY (thing, job, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
@@ -251,6 +251,16 @@ CREATE TABLE event_message (
   topic TEXT NOT NULL,
   body  BLOB NOT NULL
 ) STRICT;
+-- Device shadows; the classic one has no name. A deleted one (document NULL) is
+-- remembered for its version.
+CREATE TABLE shadow (
+  thing    INTEGER NOT NULL,
+  name     TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  changed  INTEGER NOT NULL,
+  document BLOB,
+  PRIMARY KEY (thing, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE session (
   client       TEXT PRIMARY KEY,

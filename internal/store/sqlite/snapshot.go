@@ -39,6 +39,11 @@ func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
 			}
 		}
 	}
+	if k.Shadow != nil {
+		if snap.Shadow, err = t.readShadow(snap.ThingKey, *k.Shadow); err != nil {
+			return snap, err
+		}
+	}
 	started := snap.Queue.Named.Number != 0 && snap.Queue.Named.Status == job.InProgress
 	if k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !started {
 		snap.HasQueue = true

@@ -237,11 +237,11 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 }
 
 func (t *tx) CountJobs(s job.JobStatus, of job.Selection, limit int) (n int, err error) {
-	sql, args := "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = ? LIMIT ?)", []any{int64(s), limit}
+	sql, args := "SELECT 1 FROM job WHERE status = ? LIMIT ?", []any{int64(s), limit}
 	if of != 0 {
-		sql, args = "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?)", []any{int64(s), int64(of), limit}
+		sql, args = "SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?", []any{int64(s), int64(of), limit}
 	}
-	err = t.c.query(sql, args, func(r *row) error { n = int(r.int(0)); return nil })
+	err = t.c.query(sql, args, func(*row) error { n++; return nil })
 	return n, err
 }
 

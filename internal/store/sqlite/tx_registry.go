@@ -77,6 +77,7 @@ func (t *tx) DeleteThing(key int64) error {
 	for _, sql := range []string{
 		"DELETE FROM attachment WHERE thing = ?",
 		"DELETE FROM pending WHERE thing = ?",
+		"DELETE FROM shadow WHERE thing = ?",
 		"UPDATE execution SET due = NULL WHERE thing = ? AND due IS NOT NULL",
 	} {
 		if _, err := t.c.exec(sql, key); err != nil {

@@ -54,6 +54,12 @@ func (t *tx) Write(ch store.Changes) error {
 			e.Row = t.c.lastInsertRowID()
 		}
 	}
+	if ch.Shadow != nil {
+		if err := t.putShadow(ch.Shadow); err != nil {
+			return err
+		}
+		t.b.rows++
+	}
 	t.b.effects = append(t.b.effects, ch.Effects...)
 	t.b.events = append(t.b.events, ch.Events...)
 	t.b.rows += int64(len(ch.Moves))

@@ -296,7 +296,7 @@ func (b *batch) run(t *tx, task *task) error {
 		task.err = err
 		return nil
 	}
-	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 {
+	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
 		return nil
 	}
 	if err := t.Write(changes); err != nil {

@@ -139,7 +139,8 @@ func CheckConsistent(t testing.TB, s store.Store, now time.Time, visible int) {
 	for _, thing := range c.things {
 		living[thing.Key] = true
 	}
-	for _, r := range c.rows {
+	for i, r := range c.rows {
+		c.checkPast(t, i)
 		if r.Status.Pending() && living[r.ThingKey] {
 			at := place{r.Thing, r.Entry.Job.Namespace}
 			pending[at] = append(pending[at], r.Entry)
@@ -163,6 +164,28 @@ func CheckConsistent(t testing.TB, s store.Store, now time.Time, visible int) {
 				t.Errorf("%s: place %d of the queue is\n%v, want\n%v", at, i, e, rows[i])
 			}
 		}
+	}
+}
+
+// checkPast checks what an attempt knows of those before it: they follow it in
+// the rows, and only the newest may be pending.
+func (c *contents) checkPast(t testing.TB, i int) {
+	t.Helper()
+	r := c.rows[i]
+	var want job.Status
+	for _, older := range c.rows[i+1:] {
+		if older.JobKey != r.JobKey || older.ThingKey != r.ThingKey {
+			break
+		}
+		if older.Status.Pending() {
+			t.Errorf("%s of %s: attempt %d is pending behind %d", r.JobID, r.Thing, older.Number, r.Number)
+		}
+		if older.Status.Finished() && want == 0 {
+			want = older.Status
+		}
+	}
+	if r.FinishedBefore != want {
+		t.Errorf("%s of %s: before attempt %d the latest finished is said to be %q, and is %q", r.JobID, r.Thing, r.Number, r.FinishedBefore, want)
 	}
 }
 

@@ -72,7 +72,7 @@ func (w *world) change(choose func(n int) int) {
 	w.Helper()
 	thing := registry.Name(fmt.Sprintf("thing-%d", choose(4)))
 	id := job.ID(fmt.Sprintf("job-%d", choose(3)))
-	switch choose(11) {
+	switch choose(12) {
 	case 0:
 		w.toggleThing(thing, choose(4) == 0)
 	case 1:
@@ -81,6 +81,8 @@ func (w *world) change(choose func(n int) int) {
 		w.tryEnqueue(id, thing)
 	case 4:
 		w.advance(time.Duration(choose(90)) * time.Second)
+	case 5:
+		w.markLeft(id, thing, choose(2) == 0)
 	default:
 		keys, decide := w.randomDecision(choose, thing)
 		_, err := w.Transact(ctx, keys, decide)
@@ -172,6 +174,7 @@ func (w *world) moveJob(id job.ID, what int, minutes int64) {
 		case errors.Is(err, store.ErrNotFound):
 			j = job.NewJob(id, []string{"arn:of:nothing"}, nil, 0, w.now())
 			j.InProgressMinutes, j.Expansion.Done = minutes, true
+			j.Retries = []job.Budget{{}, {Failed: 2, TimedOut: 1}, {Both: 2}}[what%3]
 			j.Namespace = namespaceOf(what)
 			return tx.PutJob(&j, []byte("{}"))
 		case err != nil:
@@ -204,6 +207,18 @@ func (w *world) drop(tx store.Tx, j job.Job) error {
 		q.Previous = rows[1].Entry
 	}
 	return tx.Write(w.changes(rows[0].Thing, q.Drop(w.now())))
+}
+
+// markLeft says that a thing has left, or not, while its newest attempt runs.
+func (w *world) markLeft(id job.ID, thing registry.Name, left bool) {
+	w.Helper()
+	w.update(func(tx store.Tx) error {
+		snap, err := tx.Snapshot(store.Keys{Thing: thing, Job: id})
+		if err != nil || snap.Queue.Named.Status != job.InProgress {
+			return err
+		}
+		return tx.MarkLeft(snap.Queue.Named.Execution, left)
+	})
 }
 
 // tryEnqueue makes another attempt where the last has ended.

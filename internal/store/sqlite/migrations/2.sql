@@ -9,33 +9,78 @@ UPDATE certificate SET updated = created, generation = lower(hex(randomblob(4)) 
   || '-4' || substr(hex(randomblob(2)), 2) || '-8' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)));
 CREATE INDEX certificate_created ON certificate (created);
 
--- Jobs: namespaces, retries, rates that grow, and what CONTINUOUS ones follow.
+-- Namespaces: of a job, of an effect, and in the key of the queue.
 ALTER TABLE job ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+ALTER TABLE effect ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+ALTER TABLE pending RENAME TO pending_1;
+CREATE TABLE pending (
+  thing     INTEGER NOT NULL,
+  namespace TEXT NOT NULL,
+  rank      INTEGER NOT NULL,
+  queued    INTEGER NOT NULL,
+  seq       INTEGER NOT NULL,
+  job       INTEGER NOT NULL,
+  number    INTEGER NOT NULL,
+  PRIMARY KEY (thing, namespace, rank, queued, seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO pending SELECT thing, '', rank, queued, seq, job, number FROM pending_1;
+DROP TABLE pending_1;
+
+-- Device shadows.
+CREATE TABLE shadow (
+  thing    INTEGER NOT NULL,
+  name     TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  changed  INTEGER NOT NULL,
+  document BLOB,
+  PRIMARY KEY (thing, name)
+) STRICT, WITHOUT ROWID;
+
+-- Retries, rollouts that grow, CONTINUOUS jobs.
 ALTER TABLE job ADD COLUMN retry_failed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN retry_timed_out INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN retry_both INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX job_status ON job (status, selection);
-ALTER TABLE expansion DROP COLUMN second;
-ALTER TABLE expansion DROP COLUMN in_second;
-ALTER TABLE expansion ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE expansion ADD COLUMN recent TEXT NOT NULL DEFAULT '';
-ALTER TABLE expansion ADD COLUMN associated INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE expansion ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE followed (grp INTEGER NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (grp, job)) STRICT, WITHOUT ROWID;
-CREATE TABLE retarget (job INTEGER NOT NULL, seq INTEGER NOT NULL, thing INTEGER NOT NULL, grp INTEGER NOT NULL,
-  joined INTEGER NOT NULL, after_key INTEGER NOT NULL, PRIMARY KEY (job, seq)) STRICT, WITHOUT ROWID;
-CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 ALTER TABLE execution ADD COLUMN retries_failed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE execution ADD COLUMN finished_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE execution ADD COLUMN has_left INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE effect ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
-ALTER TABLE pending RENAME TO pending_1;
-CREATE TABLE pending (thing INTEGER NOT NULL, namespace TEXT NOT NULL, rank INTEGER NOT NULL, queued INTEGER NOT NULL,
-  seq INTEGER NOT NULL, job INTEGER NOT NULL, number INTEGER NOT NULL,
-  PRIMARY KEY (thing, namespace, rank, queued, seq)) STRICT, WITHOUT ROWID;
-INSERT INTO pending (thing, namespace, rank, queued, seq, job, number)
-  SELECT thing, '', rank, queued, seq, job, number FROM pending_1;
-DROP TABLE pending_1;
+ALTER TABLE expansion RENAME TO expansion_1;
+CREATE TABLE expansion (
+  job        INTEGER PRIMARY KEY,
+  done       INTEGER NOT NULL,
+  pin        INTEGER NOT NULL,
+  target     INTEGER NOT NULL,
+  after_key  INTEGER NOT NULL,
+  started    INTEGER NOT NULL,
+  released   INTEGER NOT NULL,
+  steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
+  recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
+  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
+  since      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO expansion (job, done, pin, target, after_key, started, released, recent)
+  SELECT job, done, pin, target, after_key, started, released, iif(in_second > 0, second * 1000 || ':' || in_second, '') FROM expansion_1;
+DROP TABLE expansion_1;
+CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
+-- The groups that a CONTINUOUS job follows while it is active.
+CREATE TABLE followed (
+  grp INTEGER NOT NULL,
+  job INTEGER NOT NULL,
+  PRIMARY KEY (grp, job)
+) STRICT, WITHOUT ROWID;
+-- What has become of the things it follows, in the order it happened, until the
+-- scheduler has done what follows from it. thing: it joined or left; grp: the
+-- group was dissolved, and its things are walked from after on.
+CREATE TABLE retarget (
+  job    INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  thing  INTEGER NOT NULL,
+  grp    INTEGER NOT NULL,
+  joined INTEGER NOT NULL,
+  after_key INTEGER NOT NULL,
+  PRIMARY KEY (job, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 
 -- The registry: thing types, hierarchies of groups, tags, event configurations.
 ALTER TABLE thing ADD COLUMN type TEXT NOT NULL DEFAULT '';
