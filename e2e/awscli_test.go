@@ -180,7 +180,7 @@ func TestAWSCLISaysWhatIsNotThereYet(t *testing.T) {
 		for _, call := range []struct{ run, operation string }{
 			{"iot list-policies", "ListPolicies"},
 			{"iot list-job-templates", "ListJobTemplates"},
-			{"iot list-tags-for-resource --resource-arn " + arn + "job/fw-1", "ListTagsForResource"},
+			{"iot list-topic-rules", "ListTopicRules"},
 			{"iot search-index --query-string thingName:*", "SearchIndex"},
 		} {
 			_, err := s.aws(t, cli, words(call.run)...)

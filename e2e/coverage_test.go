@@ -233,10 +233,16 @@ func (s *shorthand) value(prefix string) {
 
 // tables are the commands of every table of this package.
 func tables() (all []command) {
-	for _, part := range slices.Concat(chapters, memberChapters, identityChapters) {
+	for _, part := range slices.Concat(chapters, memberChapters, identityChapters, registryChapters) {
 		all = append(all, part.commands...)
 	}
 	return all
+}
+
+// unsent is what no command of the tables sends with success, and why.
+var unsent = map[string]string{
+	"iot.DeleteThingType":               "five minutes after the deprecation, which TestTheLifeOfAThingType lets pass",
+	"iot.ListTagsForResource nextToken": "a resource has at most 50 tags, which are one page",
 }
 
 // TestAWSCLIExercisesEveryOperationAndEveryMember holds the tables against the
@@ -251,12 +257,15 @@ func TestAWSCLIExercisesEveryOperationAndEveryMember(t *testing.T) {
 	for service, operations := range cov.api {
 		for name, r := range operations {
 			if !cov.sent[r.name] {
+				if unsent[r.name] != "" {
+					continue
+				}
 				t.Errorf("no command of the tables calls aws %s %s with success", service, name)
 				continue
 			}
 			for _, m := range r.members {
 				members++
-				if !cov.sent[r.name+" "+m] {
+				if !cov.sent[r.name+" "+m] && unsent[r.name+" "+m] == "" {
 					t.Errorf("no command of the tables calls aws %s %s with %s, with success", service, name, m)
 				}
 			}

@@ -101,6 +101,7 @@ type Broker struct {
 	index    *index
 	retained retained
 	seq      atomic.Int64 // the last sequence number of a stored message
+	serial   serial       // of connections
 	durable  atomic.Int64 // persistent sessions, connected or not
 	removals removals
 	flusher  flusher

@@ -42,6 +42,7 @@ type hooks struct {
 	receive   func(*broker.Conn, string) broker.Reception
 	will      func(any, *broker.Message) bool
 	events    chan string
+	filters   func(c *broker.Conn, verb string, filters []string)
 }
 
 func (h *hooks) Connect(c *broker.Conn, p *broker.ConnectInfo) error {
@@ -73,6 +74,18 @@ func (h *hooks) Receive(c *broker.Conn, topic string) broker.Reception {
 }
 
 func (h *hooks) Will(facts any, m *broker.Message) bool { return h.will == nil || h.will(facts, m) }
+
+func (h *hooks) Subscribed(c *broker.Conn, filters []string) {
+	if h.filters != nil {
+		h.filters(c, "has", filters)
+	}
+}
+
+func (h *hooks) Unsubscribed(c *broker.Conn, filters []string) {
+	if h.filters != nil {
+		h.filters(c, "had", filters)
+	}
+}
 
 func (h *hooks) Connected(c *broker.Conn, present bool) {
 	h.events <- fmt.Sprintf("%s connected, session present %t", c.ClientID(), present)

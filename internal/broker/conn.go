@@ -19,6 +19,7 @@ type Conn struct {
 
 	// Set before the session is attached, and never changed after.
 	id        string
+	serial    int64 // of the connections with a session
 	version   byte
 	window    int // QoS 1 messages the client takes unacknowledged
 	maxPacket int // the longest packet the client takes; 0 is any
@@ -45,6 +46,10 @@ func (c *Conn) ClientID() string { return c.id }
 
 // Version is the protocol level: 4 for MQTT 3.1.1, 5 for MQTT 5.
 func (c *Conn) Version() byte { return c.version }
+
+// Serial numbers the connections in the order in which they are accepted. It goes on
+// growing over a restart, for it begins at the time of the clock.
+func (c *Conn) Serial() int64 { return c.serial }
 
 // Facts is what Attach was given, or SetFacts.
 func (c *Conn) Facts() any { return c.facts }
@@ -159,6 +164,20 @@ func (c *Conn) linger() {
 		n, err := c.nc.Read(bt.buf)
 		if left -= n; err != nil {
 			return
+		}
+	}
+}
+
+// serial is the last number of a connection.
+type serial struct{ last atomic.Int64 }
+
+// next is the number of a connection that is accepted now: later than every other,
+// and than those before a restart, unless the clock was set back meanwhile.
+func (s *serial) next(now time.Time) int64 {
+	for {
+		last := s.last.Load()
+		if n := max(last+1, now.UnixMilli()); s.last.CompareAndSwap(last, n) {
+			return n
 		}
 	}
 }

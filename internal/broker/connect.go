@@ -40,7 +40,7 @@ func (c *Conn) connect(bt *batch, body []byte) error {
 		c.refuse(err)
 		return nil
 	}
-	c.will, c.willDelay = info.Will, info.WillDelay
+	c.will, c.willDelay, c.serial = info.Will, info.WillDelay, c.b.serial.next(c.b.clock.Now())
 
 	written := make(chan error, 1)
 	present, waits := c.b.attach(c, p.Clean, expiry, func(err error) {

@@ -97,6 +97,11 @@ type Hooks interface {
 	Publish(c *Conn, m *Message) Verdict
 	// Subscribe is asked for every filter of a SUBSCRIBE.
 	Subscribe(c *Conn, filter string, qos byte) Verdict
+	// Subscribed and Unsubscribed follow the SUBACK and the UNSUBACK with the
+	// filters that the session has now, and those that it had; never with none.
+	// When a SUBACK waits for the disk they come from the goroutine that tells so.
+	Subscribed(c *Conn, filters []string)
+	Unsubscribed(c *Conn, filters []string)
 	// Receive is asked at each delivery of an ordinary message, from whatever
 	// goroutine delivers it and with locks held: it must answer from memory and
 	// must not call the broker. A message that may not be received is dropped
@@ -162,6 +167,12 @@ func (AllowAll) Publish(*Conn, *Message) Verdict { return Forward }
 
 // Subscribe grants.
 func (AllowAll) Subscribe(*Conn, string, byte) Verdict { return Forward }
+
+// Subscribed does nothing.
+func (AllowAll) Subscribed(*Conn, []string) {}
+
+// Unsubscribed does nothing.
+func (AllowAll) Unsubscribed(*Conn, []string) {}
 
 // Receive permits.
 func (AllowAll) Receive(*Conn, string) Reception { return Received }

@@ -207,7 +207,12 @@ func (c *Conn) subscribe(body []byte) error {
 		q := pendings.Get().(*Pending)
 		*q = Pending{c: c, id: p.ID, ack: ack}
 		c.line(q)
-		c.b.store.Apply(changes, func(err error) { q.subscribed(greet, err) })
+		c.b.store.Apply(changes, func(err error) {
+			q.subscribed(greet, err)
+			if err == nil {
+				c.b.hooks.Subscribed(c, filtersOf(changes))
+			}
+		})
 		s.mu.Unlock()
 		return nil
 	}
@@ -216,7 +221,18 @@ func (c *Conn) subscribe(body []byte) error {
 	for _, sub := range greet {
 		c.b.sendRetained(s, sub.Filter, sub.Options.QoS())
 	}
+	if len(changes) > 0 {
+		c.b.hooks.Subscribed(c, filtersOf(changes))
+	}
 	return nil
+}
+
+func filtersOf(changes []Change) []string {
+	filters := make([]string, len(changes))
+	for i := range changes {
+		filters[i] = changes[i].Filter
+	}
+	return filters
 }
 
 // subscribed is the store's answer to a SUBSCRIBE or UNSUBSCRIBE.
@@ -308,11 +324,19 @@ func (c *Conn) unsubscribe(body []byte) error {
 		q := pendings.Get().(*Pending)
 		*q = Pending{c: c, id: p.ID, ack: ack}
 		c.line(q)
-		c.b.store.Apply(changes, func(err error) { q.subscribed(nil, err) })
+		c.b.store.Apply(changes, func(err error) {
+			q.subscribed(nil, err)
+			if err == nil {
+				c.b.hooks.Unsubscribed(c, filtersOf(changes))
+			}
+		})
 		s.mu.Unlock()
 		return nil
 	}
 	s.mu.Unlock()
 	c.answer(&Pending{c: c, id: p.ID, ack: ack, done: true})
+	if len(changes) > 0 {
+		c.b.hooks.Unsubscribed(c, filtersOf(changes))
+	}
 	return nil
 }

@@ -55,6 +55,7 @@ type Job struct {
 	Resolved    []Target // what they named at creation, in the same order
 	ReasonCode  string   // of its cancellation
 	Comment     string   // of its cancellation
+	Swept       bool     // its cancellation has been carried through
 	Actor       string   // who created it
 
 	CreatedAt     time.Time
@@ -76,14 +77,15 @@ type Target struct {
 	Name  string
 }
 
-// Expansion is the stored cursor over (target, thing) of a job's rollout. The
+// Expansion is the stored cursor over (target, group, thing) of a job's rollout. The
 // membership of its groups is pinned to one sequence number, so that what joins
 // or leaves meanwhile cannot blur it (design.md decision 9).
 type Expansion struct {
 	Done   bool
 	Pin    int64 // membership sequence when the job first became IN_PROGRESS
 	Target int   // index of the target being walked
-	After  int64 // key of the last thing taken of that target
+	Group  int64 // key of the group being walked: the target, or one below it; 0: none yet
+	After  int64 // key of the last thing taken of that group, or of the target
 	// Associated is the first target that was associated later, and not given at
 	// the creation (0: there is none), Since when it was.
 	Associated int
@@ -143,7 +145,7 @@ func (j Job) Concurrent(t Tally) bool {
 func (j Job) Cancel(force bool, reason, comment string, now time.Time) (_ Job, changed bool, _ error) {
 	switch j.Status {
 	case JobInProgress, JobScheduled:
-		j.Status, j.ForceCanceled = JobCanceled, force
+		j.Status, j.ForceCanceled, j.Swept = JobCanceled, force, false
 		j.ReasonCode, j.Comment = reason, comment
 		j.Expansion.Done = true // what was not handed out never will be
 		j.ChangedAt, j.LastUpdatedAt = now, now
@@ -154,7 +156,7 @@ func (j Job) Cancel(force bool, reason, comment string, now time.Time) (_ Job, c
 		}
 		// What QUEUED there was is cancelled already: from now the flag takes
 		// the running ones too.
-		j.ForceCanceled = true
+		j.ForceCanceled, j.Swept = true, false
 		j.ChangedAt, j.LastUpdatedAt = now, now
 		if reason != "" {
 			j.ReasonCode = reason

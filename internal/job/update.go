@@ -67,7 +67,7 @@ func (j Job) Associate(arns []string, resolved []Target, pin int64, comment stri
 	}
 	x := &j.Expansion
 	if x.Done && len(targets) > len(j.Targets) {
-		x.Done, x.Target, x.After, x.Associated = false, len(j.Targets), 0, len(j.Targets)
+		x.Done, x.Target, x.Group, x.After, x.Associated = false, len(j.Targets), 0, 0, len(j.Targets)
 	}
 	if !x.Done {
 		x.Pin, x.Since = pin, now

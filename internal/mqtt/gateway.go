@@ -145,7 +145,8 @@ func (g *Gateway) Receive(c *broker.Conn, topic string) broker.Reception {
 
 // Connected looks again whether the client may be here: its permission may have
 // been taken away after Connect, before EndSessions could see it. A thing that
-// connects is told nothing, it asks (device-plane.md 4.3).
+// connects is told nothing of its jobs, it asks (device-plane.md 4.3); others are
+// told that it is there.
 func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 	if !g.Authorizer.Allow(principal(c), auth.Connect, c.ClientID()) {
 		c.Disconnect(notAuthorized)
@@ -154,6 +155,7 @@ func (g *Gateway) Connected(c *broker.Conn, _ bool) {
 	if g.active() {
 		_ = g.disturbConnect(c, fault.Response) // it is connected: there is nothing to refuse
 	}
+	g.present(c)
 }
 
 // EndSessions closes every connection of a principal; MQTT 5 clients are told
@@ -163,11 +165,6 @@ func (g *Gateway) EndSessions(p auth.Principal) {
 	for _, c := range g.here.of(p) {
 		c.Disconnect(notAuthorized)
 	}
-}
-
-// Disconnected forgets the connection.
-func (g *Gateway) Disconnected(c *broker.Conn, _ broker.DisconnectReason) {
-	g.here.remove(principal(c), c)
 }
 
 // here are the connections of each principal, so that those of one can be ended

@@ -11,6 +11,7 @@ import (
 const (
 	kindThing       = "thing"
 	kindGroup       = "thinggroup"
+	kindType        = "thingtype"
 	kindJob         = "job"
 	kindCertificate = "cert"
 )
@@ -21,6 +22,7 @@ func (k *core) arn(kind, name string) string {
 
 func (k *core) thingARN(n registry.Name) string      { return k.arn(kindThing, string(n)) }
 func (k *core) groupARN(n registry.GroupName) string { return k.arn(kindGroup, string(n)) }
+func (k *core) typeARN(n registry.TypeName) string   { return k.arn(kindType, string(n)) }
 func (k *core) jobARN(id job.ID) string              { return k.arn(kindJob, string(id)) }
 
 // parseARN splits an ARN of this region and account. Names hold colons, so it

@@ -27,6 +27,7 @@ type plane struct {
 	mu    sync.Mutex
 	at    time.Time
 	told  []job.Effect
+	said  []job.Message
 	calls []string // of PrincipalChanged since they were looked at
 }
 
@@ -77,7 +78,27 @@ func (p *plane) Effects(es []job.Effect) {
 	p.told = append(p.told, es...)
 }
 
+func (p *plane) Events(es []job.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said = append(p.said, es...)
+}
+
 func (*plane) Wake(time.Time) {}
+
+// messages are the events told since the last call, of everything that was
+// committed.
+func (p *plane) messages() []job.Message {
+	p.t.Helper()
+	for range 2 {
+		p.update(func(store.Tx) error { return nil })
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	es := p.said
+	p.said = nil
+	return es
+}
 
 // effects are those told since the last call, of everything that was committed.
 func (p *plane) effects() []job.Effect {

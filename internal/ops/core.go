@@ -24,6 +24,9 @@ type Audience interface {
 	// Hears says whether any session listens. What a rollout or a sweep does to
 	// a thing that nobody hears is told to nobody, and costs nothing.
 	Hears(thing string, namespace job.Namespace) bool
+	// NeedsEventRow says whether a persistent session listens to the topic of an
+	// event.
+	NeedsEventRow(topic string) bool
 }
 
 // Issuer makes device certificates, and reads those that others have made. What
@@ -50,6 +53,7 @@ type Config struct {
 	Now      func() time.Time
 	Audience Audience // nil: no session is persistent
 	Issuer   Issuer   // nil: no certificates are made or registered
+	Events   *Events  // nil: New makes one
 	// PrincipalChanged is called after a certificate or what it is attached to
 	// has changed, before the answer: what is remembered of it is old. With
 	// less its holder may do less than before, and its sessions must end. May
@@ -76,6 +80,9 @@ type core struct{ Config }
 
 // New gives the operations of both planes over one core.
 func New(c Config) (*Data, *Control) {
+	if c.Events == nil {
+		c.Events = &Events{Region: c.Region, Account: c.Account, Audience: c.Audience, Now: c.Now}
+	}
 	k := &core{c}
 	return &Data{core: k}, &Control{k}
 }
@@ -100,7 +107,9 @@ func Address(a Audience, thing registry.Name, es []job.Effect) []job.Effect {
 
 // changes is what an outcome writes.
 func (k *core) changes(thing registry.Name, out job.Outcome, now time.Time) store.Changes {
-	return store.Changes{Moves: out.Moves, Effects: Address(k.Audience, thing, out.Effects), At: now}
+	return store.Changes{
+		Moves: out.Moves, Effects: Address(k.Audience, thing, out.Effects), Events: k.Events.Executions(thing, out.Moves, now), At: now,
+	}
 }
 
 // blocking turns an asynchronous operation into one that waits.

@@ -9,10 +9,10 @@ import (
 	"github.com/drover-iot/drover/internal/store"
 )
 
-// above are the groups that hold whatever this group holds: itself, and none
-// else as long as groups have no parents. It is the one place that decides which
-// groups a target covers (control-plane.md B.3).
-func above(_ store.Tx, group int64) ([]int64, error) { return []int64{group}, nil }
+// above are the groups that hold whatever this group holds: itself and its
+// ancestors. What a target covers is decided here, and for a membership of the past
+// by the store's WasMember and NextGroup (control-plane.md B.3).
+func above(tx store.Tx, group int64) ([]int64, error) { return tx.Above(group) }
 
 // holders are the groups that hold a thing.
 func holders(tx store.Tx, thing int64) (map[int64]bool, error) {

@@ -223,11 +223,12 @@ func (k *core) register(name registry.Name) error {
 	})
 }
 
-func value(n *int64) int64 {
-	if n == nil {
-		return 0
+// value is what a member says; one that was not given says zero.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *n
+	return v
 }
 
 func stepTimeout(minutes *int64) job.StepTimeout {

@@ -13,7 +13,7 @@ import (
 func TestCreatingAThingGroup(t *testing.T) {
 	p := newPlane(t)
 	in := &iot.CreateThingGroupInput{ThingGroupName: "line:a", ThingGroupProperties: &iot.ThingGroupProperties{
-		ThingGroupDescription: "first line", AttributePayload: payload("floor", "2"),
+		ThingGroupDescription: ptr("first line"), AttributePayload: payload("floor", "2"),
 	}}
 	first := ok[*iot.CreateThingGroupOutput](t)(p.CreateThingGroup(ctx, operator, in))
 	if first.ThingGroupARN != arns+"thinggroup/line:a" || len(first.ThingGroupID) != 36 {
@@ -32,7 +32,7 @@ func TestCreatingAThingGroup(t *testing.T) {
 	})
 	t.Run("shows in DescribeThingGroup", func(t *testing.T) {
 		out := ok[*iot.DescribeThingGroupOutput](t)(p.DescribeThingGroup(ctx, operator, &iot.DescribeThingGroupInput{ThingGroupName: "line:a"}))
-		if out.Version != 1 || out.ThingGroupProperties.ThingGroupDescription != "first line" ||
+		if out.Version != 1 || *out.ThingGroupProperties.ThingGroupDescription != "first line" ||
 			out.ThingGroupProperties.AttributePayload.Attributes["floor"] != "2" || !out.ThingGroupMetadata.CreationDate.Equal(p.now()) {
 			t.Errorf("got %+v", out)
 		}

@@ -49,6 +49,10 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 	if err != nil {
 		return nil, err
 	}
+	tags, err := newTags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
 	err = c.Store.Update(ctx, func(tx store.Tx) error {
 		if _, _, err := tx.Job(in.JobID); !errors.Is(err, store.ErrNotFound) {
 			return c.jobExists(in.JobID, err)
@@ -64,6 +68,9 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 			return err
 		}
 		if err := tx.PutJob(&j, document); err != nil {
+			return err
+		}
+		if err := putTags(tx, registry.Tagged{Kind: registry.TaggedJob, Key: j.Key}, tags); err != nil {
 			return err
 		}
 		return tx.SetDue(j.Key, j.CreatedAt)
@@ -311,6 +318,9 @@ func (c *Control) DeleteJob(ctx context.Context, _ Caller, in *iot.DeleteJobInpu
 		if err := tx.PutJob(&j, nil); err != nil {
 			return err
 		}
+		if err := c.Events.Job(tx, JobDeletionInProgress, j, job.Tally{}, now); err != nil {
+			return err
+		}
 		return tx.SetDue(j.Key, now)
 	})
 	if err != nil {
@@ -332,6 +342,11 @@ func (c *Control) changeJob(ctx context.Context, id job.ID, n job.Namespace, cha
 		}
 		if err := tx.PutJob(&j, nil); err != nil {
 			return err
+		}
+		if j.Status == job.JobCanceled {
+			if err := c.Events.Job(tx, JobCancellationInProgress, j, job.Tally{}, c.Now()); err != nil {
+				return err
+			}
 		}
 		return tx.SetDue(j.Key, c.Now())
 	})

@@ -30,21 +30,29 @@ func attributesOf(p *iot.AttributePayload) map[string]string {
 }
 
 // CreateThing registers a thing; again with the same configuration it answers
-// the same (registry-and-auth.md D.3). Errors: AlreadyExists, InvalidRequest.
+// the same (registry-and-auth.md D.3). Errors: AlreadyExists, InvalidRequest, NotFound
+// for its type.
 func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThingInput) (*iot.CreateThingOutput, error) {
 	given := attributesOf(in.AttributePayload)
-	if err := registry.CheckAttributes(given); err != nil {
+	if err := registry.CheckAttributes(given, in.ThingTypeName); err != nil {
 		return nil, err
 	}
 	var t registry.Thing
 	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
 		t, err = tx.Thing(in.ThingName)
 		if errors.Is(err, store.ErrNotFound) {
+			if err := usable(tx, in.ThingTypeName); err != nil {
+				return err
+			}
 			t = registry.NewThing(uuid.NewString(), in.ThingName, given, c.Now())
-			return tx.PutThing(&t)
+			t.Type = in.ThingTypeName
+			if err := tx.PutThing(&t); err != nil {
+				return err
+			}
+			return c.tellThing(tx, t, "created", "")
 		}
-		if err == nil && !t.SameAs(given) {
-			e := job.Errorf(job.AlreadyExists, "Thing %s already exists with different attributes", in.ThingName)
+		if err == nil && !t.SameAs(in.ThingTypeName, given) {
+			e := job.Errorf(job.AlreadyExists, "Thing %s already exists with a different type or attributes", in.ThingName)
 			e.Resource = &job.Resource{ID: t.UUID, ARN: c.thingARN(t.Name)}
 			return e
 		}
@@ -68,30 +76,44 @@ func (c *Control) DescribeThing(ctx context.Context, _ Caller, in *iot.DescribeT
 	}
 	return &iot.DescribeThingOutput{
 		DefaultClientID: string(t.Name), ThingName: t.Name, ThingID: t.UUID, ThingARN: c.thingARN(t.Name),
-		Attributes: t.Attributes, Version: t.Version,
+		ThingTypeName: t.Type, Attributes: t.Attributes, Version: t.Version,
 	}, nil
 }
 
-// UpdateThing errors: NotFound, VersionMismatch, InvalidRequest.
+// UpdateThing errors: NotFound for the thing or its new type, VersionMismatch,
+// InvalidRequest.
 func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThingInput) (*iot.UpdateThingOutput, error) {
-	var payload *registry.Payload
-	if p := in.AttributePayload; p != nil {
-		payload = &registry.Payload{Attributes: p.Attributes, Merge: p.Merge}
-	}
+	u := registry.ThingUpdate{Attributes: payloadOf(in.AttributePayload), Type: in.ThingTypeName, NoType: in.RemoveThingType}
 	err := c.Store.Update(ctx, func(tx store.Tx) error {
 		t, err := thing(tx, in.ThingName)
 		if err != nil {
 			return err
 		}
-		if t, err = t.Update(payload, in.ExpectedVersion); err != nil {
+		before := t.Type
+		if u.Type != before {
+			if err := usable(tx, u.Type); err != nil {
+				return err
+			}
+		}
+		if t, err = t.Update(u, in.ExpectedVersion); err != nil {
 			return err
 		}
-		return tx.PutThing(&t)
+		if err := tx.PutThing(&t); err != nil {
+			return err
+		}
+		return c.tellThing(tx, t, "updated", before)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &iot.UpdateThingOutput{}, nil
+}
+
+func payloadOf(p *iot.AttributePayload) *registry.Payload {
+	if p == nil {
+		return nil
+	}
+	return &registry.Payload{Attributes: p.Attributes, Merge: p.Merge}
 }
 
 // removals is how many pending executions one transaction of DeleteThing takes
@@ -137,11 +159,28 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 			return false, err
 		}
 		if n == 0 {
-			return true, tx.DeleteThing(t.Key)
+			return true, c.dropThing(tx, t)
 		}
 		room -= n
 	}
 	return false, nil
+}
+
+// dropThing removes a thing that has nothing left to do, and tells of it.
+func (c *Control) dropThing(tx store.Tx, t registry.Thing) error {
+	groups, _, err := tx.GroupsOfThing(t.Key, store.Page{Limit: registry.MaxGroups})
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if err := c.tellMembership(tx, g, t, "removed"); err != nil {
+			return err
+		}
+	}
+	if err := c.tellThing(tx, t, "deleted", t.Type); err != nil {
+		return err
+	}
+	return tx.DeleteThing(t.Key)
 }
 
 // removePending makes the first stored pending executions of a thing, of one
@@ -184,7 +223,7 @@ func (c *Control) ListThings(ctx context.Context, _ Caller, in *iot.ListThingsIn
 	if (in.AttributeName == "") != (in.AttributeValue == "") && !(in.UsePrefixAttributeValue && in.AttributeName != "") {
 		return nil, job.Errorf(job.InvalidRequest, "attributeName and attributeValue go together: give both or none")
 	}
-	f := store.ThingFilter{Attribute: in.AttributeName, Value: in.AttributeValue, Prefix: in.UsePrefixAttributeValue && in.AttributeName != ""}
+	f := store.ThingFilter{Attribute: in.AttributeName, Value: in.AttributeValue, Prefix: in.UsePrefixAttributeValue && in.AttributeName != "", Type: in.ThingTypeName}
 	l := newList("ListThings", f)
 	page, err := l.page(in.NextToken, in.MaxResults)
 	if err != nil {
@@ -195,7 +234,7 @@ func (c *Control) ListThings(ctx context.Context, _ Caller, in *iot.ListThingsIn
 		things, next, err := tx.Things(f, page)
 		for _, t := range things {
 			out.Things = append(out.Things, iot.ThingAttribute{
-				ThingName: t.Name, ThingARN: c.thingARN(t.Name), Attributes: t.Attributes, Version: t.Version,
+				ThingName: t.Name, ThingTypeName: t.Type, ThingARN: c.thingARN(t.Name), Attributes: t.Attributes, Version: t.Version,
 			})
 		}
 		out.NextToken = l.token(next)

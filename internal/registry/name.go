@@ -7,6 +7,9 @@ type Name string
 // GroupName is the name of a thing group, with the limits of Name.
 type GroupName string
 
+// TypeName is the name of a thing type, with the limits of Name.
+type TypeName string
+
 // MaxName is the longest name of a thing, group or type, in bytes.
 const MaxName = 128
 

@@ -2,39 +2,43 @@ package registry
 
 import (
 	"maps"
-	"time"
 
 	"github.com/drover-iot/drover/internal/job"
 )
 
-// MaxAttributes is how many attributes a thing without a type, or a group, may
-// have (registry-and-auth.md D.3).
-const MaxAttributes = 3
+// How many attributes a thing may have, without a type or with one; a group may
+// have as many as a thing without (registry-and-auth.md D.3).
+const (
+	MaxAttributes      = 3
+	MaxTypedAttributes = 50
+)
 
 // MaxGroups is how many groups a thing may be in.
 const MaxGroups = 10
 
-// NewGroup is a group as it is created: version 1.
-func NewGroup(uuid string, name GroupName, description string, attributes map[string]string, now time.Time) Group {
-	return Group{UUID: uuid, Name: name, Description: description, Attributes: attributes, Version: 1, CreatedAt: now}
-}
-
-// CheckAttributes gives InvalidRequest for more attributes than are allowed. Their
-// keys and values were held against their patterns at the door.
-func CheckAttributes(attributes map[string]string) error {
-	if n := len(attributes); n > MaxAttributes {
-		return job.Errorf(job.InvalidRequest, "%d attributes are too many: at most %d are allowed", n, MaxAttributes)
+// CheckAttributes gives InvalidRequest for more attributes than a group, or a thing
+// of this type, may have; "" is none. Their keys and values were held against their
+// patterns at the door.
+func CheckAttributes(attributes map[string]string, of TypeName) error {
+	most, hint := MaxAttributes, ""
+	if of != "" {
+		most, hint = MaxTypedAttributes, " with a thing type"
+	}
+	if n := len(attributes); n > most {
+		return job.Errorf(job.InvalidRequest, "%d attributes are too many: at most %d are allowed%s", n, most, hint)
 	}
 	return nil
 }
 
-// SameAs says whether creating the thing again with these attributes asks for
-// what is there: then it is no error (D.3, Create idempotence).
-func (t Thing) SameAs(attributes map[string]string) bool { return maps.Equal(t.Attributes, attributes) }
+// SameAs says whether creating the thing again like this asks for what is there:
+// then it is no error (D.3, Create idempotence).
+func (t Thing) SameAs(of TypeName, attributes map[string]string) bool {
+	return t.Type == of && maps.Equal(t.Attributes, attributes)
+}
 
-// SameAs says whether creating the group again asks for what is there.
-func (g Group) SameAs(description string, attributes map[string]string) bool {
-	return g.Description == description && maps.Equal(g.Attributes, attributes)
+// SameAs says whether creating the group again like this asks for what is there.
+func (g Group) SameAs(parent int64, description string, attributes map[string]string) bool {
+	return g.Parent == parent && g.Description == description && maps.Equal(g.Attributes, attributes)
 }
 
 // Payload is what an update says of attributes: nil leaves them as they are.
@@ -43,18 +47,34 @@ type Payload struct {
 	Merge      bool
 }
 
+// ThingUpdate is what UpdateThing asks to change; nil and empty leave a thing as it is.
+type ThingUpdate struct {
+	Attributes *Payload
+	Type       TypeName // the type it is to have
+	NoType     bool     // it is to have none
+}
+
 // Update gives the thing one version later. Without merge the payload replaces
-// all attributes, with it an empty value deletes its key (D.3). Errors:
-// VersionMismatch; InvalidRequest for too many attributes.
-func (t Thing) Update(p *Payload, expectedVersion *int64) (Thing, error) {
+// all attributes, with it an empty value deletes its key (D.3). Whether there is
+// such a type was asked before. Errors: VersionMismatch; InvalidRequest for too many
+// attributes, and for a type that is both given and removed.
+func (t Thing) Update(u ThingUpdate, expectedVersion *int64) (Thing, error) {
 	if err := CheckVersion(t.Version, expectedVersion); err != nil {
 		return t, err
 	}
-	if p != nil {
-		t.Attributes = p.on(t.Attributes)
+	switch {
+	case u.NoType && u.Type != "":
+		return t, job.Errorf(job.InvalidRequest, "thingTypeName and removeThingType exclude each other: give one of them")
+	case u.NoType:
+		t.Type = ""
+	case u.Type != "":
+		t.Type = u.Type
+	}
+	if u.Attributes != nil {
+		t.Attributes = u.Attributes.on(t.Attributes)
 	}
 	t.Version++
-	return t, CheckAttributes(t.Attributes)
+	return t, CheckAttributes(t.Attributes, t.Type)
 }
 
 func (p Payload) on(stored map[string]string) map[string]string {

@@ -44,7 +44,7 @@ func TestUpdatingAttributes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			thing := registry.NewThing("u", "pump", maps.Clone(three), now)
-			got, err := thing.Update(row.payload, nil)
+			got, err := thing.Update(registry.ThingUpdate{Attributes: row.payload}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,25 +64,25 @@ func TestUpdatingAttributes(t *testing.T) {
 func TestAnUpdateIsRefused(t *testing.T) {
 	thing := registry.NewThing("u", "pump", attributes("a", "1"), now)
 	two := int64(2)
-	if _, err := thing.Update(nil, &two); code(err) != job.VersionMismatch {
+	if _, err := thing.Update(registry.ThingUpdate{}, &two); code(err) != job.VersionMismatch {
 		t.Errorf("another expected version: got %v, want a version mismatch", err)
 	}
 	four := &registry.Payload{Attributes: attributes("b", "2", "c", "3", "d", "4"), Merge: true}
-	if _, err := thing.Update(four, nil); code(err) != job.InvalidRequest {
+	if _, err := thing.Update(registry.ThingUpdate{Attributes: four}, nil); code(err) != job.InvalidRequest {
 		t.Errorf("a fourth attribute: got %v, want an invalid request", err)
 	}
 }
 
 func TestCreatingAgainIsTheSameOnlyWithTheSameConfiguration(t *testing.T) {
 	thing := registry.NewThing("u", "pump", nil, now)
-	if !thing.SameAs(map[string]string{}) {
+	if !thing.SameAs("", map[string]string{}) {
 		t.Error("no attributes and an empty map are the same")
 	}
-	if thing.SameAs(attributes("a", "1")) {
-		t.Error("an attribute more is another configuration")
+	if thing.SameAs("", attributes("a", "1")) || thing.SameAs("pump", nil) {
+		t.Error("an attribute more, or a type, is another configuration")
 	}
-	group := registry.NewGroup("u", "line", "first", nil, now)
-	if !group.SameAs("first", nil) || group.SameAs("second", nil) {
-		t.Error("a group's description is part of its configuration")
+	group := registry.NewGroup("u", "line", 0, "first", nil, now)
+	if !group.SameAs(0, "first", nil) || group.SameAs(0, "second", nil) || group.SameAs(7, "first", nil) {
+		t.Error("a group's description and parent are part of its configuration")
 	}
 }

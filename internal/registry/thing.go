@@ -7,6 +7,7 @@ type Thing struct {
 	Key        int64  // internal id, never reused
 	UUID       string // thingId
 	Name       Name
+	Type       TypeName // empty: it has none
 	Attributes map[string]string
 	Version    int64 // 1 at creation, +1 for each update
 	CreatedAt  time.Time
@@ -17,6 +18,7 @@ type Group struct {
 	Key         int64
 	UUID        string // thingGroupId
 	Name        GroupName
+	Parent      int64 // key of its parent, which never changes; 0: it is a root
 	Description string
 	Attributes  map[string]string
 	Version     int64

@@ -239,3 +239,55 @@ func (f fakeControl) ListPrincipalThings(_ context.Context, c ops.Caller, in *io
 func (f fakeControl) ListPrincipalThingsV2(_ context.Context, c ops.Caller, in *iot.ListPrincipalThingsV2Input) (*iot.ListPrincipalThingsV2Output, error) {
 	return answer[iot.ListPrincipalThingsV2Output](f.fake, c, in)
 }
+
+func (f fakeControl) UpdateThingGroup(_ context.Context, c ops.Caller, in *iot.UpdateThingGroupInput) (*iot.UpdateThingGroupOutput, error) {
+	return answer[iot.UpdateThingGroupOutput](f.fake, c, in)
+}
+
+func (f fakeControl) UpdateThingGroupsForThing(_ context.Context, c ops.Caller, in *iot.UpdateThingGroupsForThingInput) (*iot.UpdateThingGroupsForThingOutput, error) {
+	return answer[iot.UpdateThingGroupsForThingOutput](f.fake, c, in)
+}
+
+func (f fakeControl) TagResource(_ context.Context, c ops.Caller, in *iot.TagResourceInput) (*iot.TagResourceOutput, error) {
+	return answer[iot.TagResourceOutput](f.fake, c, in)
+}
+
+func (f fakeControl) UntagResource(_ context.Context, c ops.Caller, in *iot.UntagResourceInput) (*iot.UntagResourceOutput, error) {
+	return answer[iot.UntagResourceOutput](f.fake, c, in)
+}
+
+func (f fakeControl) ListTagsForResource(_ context.Context, c ops.Caller, in *iot.ListTagsForResourceInput) (*iot.ListTagsForResourceOutput, error) {
+	return answer[iot.ListTagsForResourceOutput](f.fake, c, in)
+}
+
+func (f fakeControl) CreateThingType(_ context.Context, c ops.Caller, in *iot.CreateThingTypeInput) (*iot.CreateThingTypeOutput, error) {
+	return answer[iot.CreateThingTypeOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DescribeThingType(_ context.Context, c ops.Caller, in *iot.DescribeThingTypeInput) (*iot.DescribeThingTypeOutput, error) {
+	return answer[iot.DescribeThingTypeOutput](f.fake, c, in)
+}
+
+func (f fakeControl) ListThingTypes(_ context.Context, c ops.Caller, in *iot.ListThingTypesInput) (*iot.ListThingTypesOutput, error) {
+	return answer[iot.ListThingTypesOutput](f.fake, c, in)
+}
+
+func (f fakeControl) UpdateThingType(_ context.Context, c ops.Caller, in *iot.UpdateThingTypeInput) (*iot.UpdateThingTypeOutput, error) {
+	return answer[iot.UpdateThingTypeOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DeprecateThingType(_ context.Context, c ops.Caller, in *iot.DeprecateThingTypeInput) (*iot.DeprecateThingTypeOutput, error) {
+	return answer[iot.DeprecateThingTypeOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DeleteThingType(_ context.Context, c ops.Caller, in *iot.DeleteThingTypeInput) (*iot.DeleteThingTypeOutput, error) {
+	return answer[iot.DeleteThingTypeOutput](f.fake, c, in)
+}
+
+func (f fakeControl) UpdateEventConfigurations(_ context.Context, c ops.Caller, in *iot.UpdateEventConfigurationsInput) (*iot.UpdateEventConfigurationsOutput, error) {
+	return answer[iot.UpdateEventConfigurationsOutput](f.fake, c, in)
+}
+
+func (f fakeControl) DescribeEventConfigurations(_ context.Context, c ops.Caller, in *iot.DescribeEventConfigurationsInput) (*iot.DescribeEventConfigurationsOutput, error) {
+	return answer[iot.DescribeEventConfigurationsOutput](f.fake, c, in)
+}

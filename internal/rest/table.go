@@ -31,12 +31,28 @@ type Control interface {
 
 	CreateThingGroup(context.Context, ops.Caller, *iot.CreateThingGroupInput) (*iot.CreateThingGroupOutput, error)
 	DescribeThingGroup(context.Context, ops.Caller, *iot.DescribeThingGroupInput) (*iot.DescribeThingGroupOutput, error)
+	UpdateThingGroup(context.Context, ops.Caller, *iot.UpdateThingGroupInput) (*iot.UpdateThingGroupOutput, error)
 	DeleteThingGroup(context.Context, ops.Caller, *iot.DeleteThingGroupInput) (*iot.DeleteThingGroupOutput, error)
 	ListThingGroups(context.Context, ops.Caller, *iot.ListThingGroupsInput) (*iot.ListThingGroupsOutput, error)
 	AddThingToThingGroup(context.Context, ops.Caller, *iot.AddThingToThingGroupInput) (*iot.AddThingToThingGroupOutput, error)
 	RemoveThingFromThingGroup(context.Context, ops.Caller, *iot.RemoveThingFromThingGroupInput) (*iot.RemoveThingFromThingGroupOutput, error)
 	ListThingsInThingGroup(context.Context, ops.Caller, *iot.ListThingsInThingGroupInput) (*iot.ListThingsInThingGroupOutput, error)
+	UpdateThingGroupsForThing(context.Context, ops.Caller, *iot.UpdateThingGroupsForThingInput) (*iot.UpdateThingGroupsForThingOutput, error)
 	ListThingGroupsForThing(context.Context, ops.Caller, *iot.ListThingGroupsForThingInput) (*iot.ListThingGroupsForThingOutput, error)
+
+	CreateThingType(context.Context, ops.Caller, *iot.CreateThingTypeInput) (*iot.CreateThingTypeOutput, error)
+	DescribeThingType(context.Context, ops.Caller, *iot.DescribeThingTypeInput) (*iot.DescribeThingTypeOutput, error)
+	ListThingTypes(context.Context, ops.Caller, *iot.ListThingTypesInput) (*iot.ListThingTypesOutput, error)
+	UpdateThingType(context.Context, ops.Caller, *iot.UpdateThingTypeInput) (*iot.UpdateThingTypeOutput, error)
+	DeprecateThingType(context.Context, ops.Caller, *iot.DeprecateThingTypeInput) (*iot.DeprecateThingTypeOutput, error)
+	DeleteThingType(context.Context, ops.Caller, *iot.DeleteThingTypeInput) (*iot.DeleteThingTypeOutput, error)
+
+	TagResource(context.Context, ops.Caller, *iot.TagResourceInput) (*iot.TagResourceOutput, error)
+	UntagResource(context.Context, ops.Caller, *iot.UntagResourceInput) (*iot.UntagResourceOutput, error)
+	ListTagsForResource(context.Context, ops.Caller, *iot.ListTagsForResourceInput) (*iot.ListTagsForResourceOutput, error)
+
+	UpdateEventConfigurations(context.Context, ops.Caller, *iot.UpdateEventConfigurationsInput) (*iot.UpdateEventConfigurationsOutput, error)
+	DescribeEventConfigurations(context.Context, ops.Caller, *iot.DescribeEventConfigurationsInput) (*iot.DescribeEventConfigurationsOutput, error)
 
 	CreateJob(context.Context, ops.Caller, *iot.CreateJobInput) (*iot.CreateJobOutput, error)
 	UpdateJob(context.Context, ops.Caller, *iot.UpdateJobInput) (*iot.UpdateJobOutput, error)
@@ -100,12 +116,28 @@ func controlPlane(k Control) *plane {
 
 	handle(c, k.CreateThingGroup, encoded)
 	handle(c, k.DescribeThingGroup, encoded)
+	handle(c, k.UpdateThingGroup, encoded)
 	handle(c, k.DeleteThingGroup, encoded)
 	handle(c, k.ListThingGroups, encoded)
 	handle(c, k.AddThingToThingGroup, encoded)
 	handle(c, k.RemoveThingFromThingGroup, encoded)
 	handle(c, k.ListThingsInThingGroup, encoded)
+	handle(c, k.UpdateThingGroupsForThing, encoded)
 	handle(c, k.ListThingGroupsForThing, encoded)
+
+	handle(c, k.CreateThingType, encoded)
+	handle(c, k.DescribeThingType, encoded)
+	handle(c, k.ListThingTypes, encoded)
+	handle(c, k.UpdateThingType, encoded)
+	handle(c, k.DeprecateThingType, encoded)
+	handle(c, k.DeleteThingType, encoded)
+
+	handle(c, k.TagResource, encoded)
+	handle(c, k.UntagResource, encoded)
+	handle(c, k.ListTagsForResource, encoded)
+
+	handle(c, k.UpdateEventConfigurations, encoded)
+	handle(c, k.DescribeEventConfigurations, encoded)
 
 	handle(c, k.CreateJob, encoded)
 	handle(c, k.UpdateJob, encoded)

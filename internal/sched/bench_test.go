@@ -88,7 +88,7 @@ func update(b *testing.B, s store.Store, fn func(store.Tx) error) {
 }
 
 func benchGroup(b *testing.B, s store.Store, things int) (key int64) {
-	g := registry.NewGroup("u", "line", "", nil, time.Now())
+	g := registry.NewGroup("u", "line", 0, "", nil, time.Now())
 	update(b, s, func(tx store.Tx) error { return tx.PutGroup(&g) })
 	for from := 0; from < things; from += 2000 {
 		update(b, s, func(tx store.Tx) error {

@@ -11,7 +11,7 @@ import (
 )
 
 // expand hands out one slice of the job, as far as its rollout allows: it walks
-// (target, thing) from the stored cursor. A thing belongs to the first target
+// (target, group, thing) from the stored cursor. A thing belongs to the first target
 // that held it; one deleted before its turn is skipped (design.md decision 9).
 func (s *step) expand(j job.Job, t job.Tally) error {
 	x := &j.Expansion
@@ -53,8 +53,10 @@ func (s *step) expand(j job.Job, t job.Tally) error {
 			released++
 		}
 		if len(members) == 0 {
-			x.Target, x.After = x.Target+1, 0
 			looked++ // a hundred empty groups are work too
+			if err := s.walkOn(&j); err != nil {
+				return err
+			}
 		}
 	}
 	x.Stats = x.Stats.Release(released, s.now)
@@ -73,12 +75,29 @@ func (s *step) expand(j job.Job, t job.Tally) error {
 	return s.tx.SetDue(j.Key, wake)
 }
 
+// walkOn goes to the next group of the target that is being walked, or to the
+// next target: a group target covers the groups below it (control-plane.md B.3).
+func (s *step) walkOn(j *job.Job) error {
+	x := &j.Expansion
+	var next int64
+	if target := j.Resolved[x.Target]; target.Group {
+		var err error
+		if next, err = s.tx.NextGroup(target.Key, max(x.Group, target.Key)); err != nil {
+			return err
+		}
+	}
+	if x.Group, x.After = next, 0; next == 0 {
+		x.Target++
+	}
+	return nil
+}
+
 // members are the next things of the target that is being walked.
 func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 	x := j.Expansion
 	target := j.Resolved[x.Target]
 	if target.Group {
-		return s.tx.Members(target.Key, x.Pin, x.After, limit)
+		return s.tx.Members(max(x.Group, target.Key), x.Pin, x.After, limit)
 	}
 	if x.After >= target.Key {
 		return nil, nil

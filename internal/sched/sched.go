@@ -19,6 +19,7 @@ type Config struct {
 	Store    store.Store
 	Clock    clock.Clock
 	Audience ops.Audience // nil: nobody listens
+	Events   *ops.Events  // nil: none are told
 	Log      *slog.Logger // nil: slog.Default
 	// NoSecondSuccess: a thing that has succeeded and joins a CONTINUOUS job again
 	// does not get it once more (control-plane.md B.3).
@@ -321,6 +322,9 @@ func (s *step) abort(j job.Job, trip job.Trip) error {
 	if err := s.tx.PutJob(&j, nil); err != nil {
 		return err
 	}
+	if err := s.Events.Job(s.tx, ops.JobCancellationInProgress, j, job.Tally{}, s.now); err != nil {
+		return err
+	}
 	return s.tx.SetDue(j.Key, s.now)
 }
 
@@ -329,11 +333,24 @@ func (s *step) abort(j job.Job, trip job.Trip) error {
 // counted is in them.
 func (s *step) settle(j job.Job, t job.Tally) error {
 	delete(s.sweeps, j.Key)
-	if j.Complete(t) {
-		done := j.Completed(s.now)
-		if err := s.tx.PutJob(&done, nil); err != nil {
+	switch {
+	case j.Complete(t):
+		if err := s.end(j.Completed(s.now), ops.JobCompleted, t); err != nil {
+			return err
+		}
+	case j.Status == job.JobCanceled && !j.Swept:
+		j.Swept = true
+		if err := s.end(j, ops.JobCanceled, t); err != nil {
 			return err
 		}
 	}
 	return s.tx.SetDue(j.Key, time.Time{})
+}
+
+// end writes a job that has come to its end, and tells of it.
+func (s *step) end(j job.Job, as ops.JobOperation, t job.Tally) error {
+	if err := s.tx.PutJob(&j, nil); err != nil {
+		return err
+	}
+	return s.Events.Job(s.tx, as, j, t, s.now)
 }

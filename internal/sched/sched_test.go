@@ -66,6 +66,8 @@ func (c *crowd) NeedsRow(thing string, n job.Namespace) bool {
 	return c.queue[thing]
 }
 
+func (*crowd) NeedsEventRow(string) bool { return false }
+
 // inNamespace names a thing's queue as a crowd knows it.
 func inNamespace(thing string, n job.Namespace) string {
 	if n != "" {
@@ -78,7 +80,16 @@ func inNamespace(thing string, n job.Namespace) string {
 type heard struct {
 	mu      sync.Mutex
 	effects []job.Effect
+	events  []string // their topics
 	wakes   int
+}
+
+func (h *heard) Events(es []job.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range es {
+		h.events = append(h.events, e.Topic)
+	}
 }
 
 func (h *heard) Effects(es []job.Effect) {

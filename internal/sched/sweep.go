@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/ops"
 	"github.com/drover-iot/drover/internal/store"
 )
 
@@ -76,7 +77,10 @@ func (s *step) drop(j job.Job) error {
 		return err
 	}
 	if len(rows) == 0 {
-		return s.tx.DropJob(j.Key)
+		if err := s.tx.DropJob(j.Key); err != nil {
+			return err
+		}
+		return s.Events.Job(s.tx, ops.JobDeleted, j, job.Tally{}, s.now)
 	}
 	for i, r := range rows[:min(slice, len(rows))] {
 		q := job.Queue{Named: r.Entry}

@@ -26,7 +26,7 @@ func (s *Sched) heard(thing registry.Name, n job.Namespace) bool {
 // write writes an outcome of the slice. What nobody hears is remembered until
 // the commit.
 func (s *step) write(thing registry.Name, id job.ID, heard bool, out job.Outcome) error {
-	ch := store.Changes{Moves: out.Moves, At: s.now}
+	ch := store.Changes{Moves: out.Moves, Events: s.Events.Executions(thing, out.Moves, s.now), At: s.now}
 	s.note(thing, out.Moves)
 	switch {
 	case heard:

@@ -30,7 +30,10 @@ func (s *Sched) sweepTimers(ctx context.Context, timers []store.Due, now time.Ti
 			if errors.As(err, &e) && e.Code == job.NotFound {
 				return store.Changes{}, nil // gone meanwhile
 			}
-			return store.Changes{Moves: out.Moves, Effects: ops.Address(s.Audience, d.Thing, out.Effects), At: now}, err
+			return store.Changes{
+				Moves: out.Moves, Effects: ops.Address(s.Audience, d.Thing, out.Effects),
+				Events: s.Events.Executions(d.Thing, out.Moves, now), At: now,
+			}, err
 		}, func(_ store.Commit, err error) {
 			errs[i] = err
 			wait.Done()

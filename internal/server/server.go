@@ -166,13 +166,17 @@ func (s *Server) openData(context.Context) (err error) {
 }
 
 // compose puts the rooms together. Nothing reaches them yet.
-func (s *Server) compose(context.Context) error {
+func (s *Server) compose(ctx context.Context) error {
 	authorizer := s.identity.authorizer(s.cfg.Dev)
 	s.gateway = mqtt.New(mqtt.Config{
 		Authorizer: authorizer, Now: s.cfg.Clock.Now, Log: s.log, OmitThingName: s.cfg.OmitMQTTThingName, Faults: s.openFaults(),
 	})
+	told := &ops.Events{Region: s.cfg.Region, Account: s.cfg.Account, Audience: s.gateway, Now: s.cfg.Clock.Now}
+	if err := told.Load(ctx, s.store); err != nil {
+		return err
+	}
 	s.data, s.control = ops.New(ops.Config{
-		Store: s.watchedStore(), Now: s.cfg.Clock.Now, Audience: s.gateway,
+		Store: s.watchedStore(), Now: s.cfg.Clock.Now, Audience: s.gateway, Events: told,
 		Issuer: s.identity, PrincipalChanged: s.principalChanged,
 		Region: s.cfg.Region, Account: s.cfg.Account, Endpoint: s.cfg.AdvertiseHost,
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit, NamedShadows: s.cfg.NamedShadows,
@@ -187,7 +191,7 @@ func (s *Server) compose(context.Context) error {
 		return err
 	}
 	s.gateway.Bind(s.broker, s.data, s.data)
-	due := sched.Config{Store: s.watchedStore(), Clock: s.schedulerClock(), Audience: s.gateway, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess}
+	due := sched.Config{Store: s.watchedStore(), Clock: s.schedulerClock(), Audience: s.gateway, Events: told, Log: s.log, NoSecondSuccess: s.cfg.NoSecondSuccess}
 	if s.time != nil {
 		due.Did = s.time.Scheduled
 	}
@@ -203,14 +207,21 @@ func (s *Server) compose(context.Context) error {
 // was given (design.md decision 2). What is told is the queue as it is now.
 func (s *Server) replay(ctx context.Context) error {
 	var rows []store.EffectRow
+	var events []job.Message
 	err := s.store.View(ctx, func(tx store.Tx) error {
+		if err := tx.Events(func(e job.Message) error { events = append(events, e); return nil }); err != nil {
+			return err
+		}
 		return tx.Effects(func(r store.EffectRow) error { rows = append(rows, r); return nil })
 	})
 	for i := 0; i < len(rows) && err == nil; i++ {
 		err = s.replayOne(ctx, rows[i])
 	}
-	if len(rows) > 0 && err == nil {
-		s.log.Info("told what an earlier run had not", "effects", len(rows))
+	if err == nil {
+		s.gateway.Events(events)
+	}
+	if len(rows)+len(events) > 0 && err == nil {
+		s.log.Info("told what an earlier run had not", "effects", len(rows), "events", len(events))
 	}
 	return err
 }
@@ -295,6 +306,7 @@ func (s *Server) api() http.Handler {
 type observer struct{ s *Server }
 
 func (o observer) Effects(es []job.Effect) { o.s.gateway.Effects(es) }
+func (o observer) Events(es []job.Message) { o.s.gateway.Events(es) }
 func (o observer) Wake(at time.Time)       { o.s.sched.Wake(at) }
 
 // brokerClock is the domain's clock as the broker asks for it.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/drover-iot/drover/internal/broker"
+	"github.com/drover-iot/drover/internal/mqtt"
 	"github.com/drover-iot/drover/internal/store"
 )
 
@@ -207,11 +208,13 @@ func write(tx store.Tx, c *broker.Change) error {
 	case broker.RetainedDelete:
 		return tx.PutRetained(c.Message.Topic, nil)
 	case broker.Token:
-		row, ok := c.Token.(int64)
-		if !ok {
-			return fmt.Errorf("a token is %T, expected the row of an effect", c.Token)
+		switch row := c.Token.(type) {
+		case int64:
+			return tx.DropEffect(row)
+		case mqtt.EventRow:
+			return tx.DropEvent(int64(row))
 		}
-		return tx.DropEffect(row)
+		return fmt.Errorf("a token is %T, expected the row of an effect or of an event", c.Token)
 	}
 	return fmt.Errorf("the broker asks for a change of kind %d, which is not known", c.Kind)
 }

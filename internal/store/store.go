@@ -121,6 +121,7 @@ func (s Shadow) Same(o Shadow) bool {
 type Changes struct {
 	Moves   []job.Move
 	Effects []job.Effect
+	Events  []job.Message
 	At      time.Time // the domain time of the moves, for their history
 	Shadow  *Shadow   // to be put; nil: none
 	Forget  string    // the name of a deleted shadow of the same thing, of which nothing is to stay; empty: none
@@ -138,6 +139,9 @@ type Commit struct {
 type Observer interface {
 	// Effects are to be told to devices.
 	Effects([]job.Effect)
+	// Events are to be told to those who listen; they follow the effects of the
+	// same decision.
+	Events([]job.Message)
 	// Wake says that something is due at this time: a timer, or (zero) a job
 	// whose counters have changed or whose rollout or sweep can go on.
 	Wake(at time.Time)

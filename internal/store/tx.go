@@ -28,7 +28,7 @@ type Page struct {
 	Limit int    // rows wanted, > 0
 }
 
-// Registry are the rows of things, groups and certificates.
+// Registry are the rows of things, groups, types, certificates and tags.
 type Registry interface {
 	// Thing: ErrNotFound.
 	Thing(registry.Name) (registry.Thing, error)
@@ -45,10 +45,20 @@ type Registry interface {
 	Group(registry.GroupName) (registry.Group, error)
 	// GroupByUUID: ErrNotFound.
 	GroupByUUID(uuid string) (registry.Group, error)
+	// GroupByKey: ErrNotFound.
+	GroupByKey(int64) (registry.Group, error)
+	// PutGroup inserts a group whose Key is 0 (and sets Key), below its Parent if
+	// it has one, or rewrites it; the Parent never changes.
 	PutGroup(*registry.Group) error
+	// DeleteGroup takes a group without children away, and its tags.
 	DeleteGroup(key int64) error
-	// Groups are ordered by name.
+	// Groups are ordered by name; those of a subtree from the top down.
 	Groups(f GroupFilter, p Page) (groups []registry.Group, next string, err error)
+	// Above are the keys of a group and of its ancestors, the root first: also of
+	// a deleted one whose memberships remain. None: it is not known.
+	Above(group int64) ([]int64, error)
+	// CountChildren counts the direct children of a group, up to limit.
+	CountChildren(group int64, limit int) (int, error)
 
 	// Join and Leave are idempotent; they draw a membership sequence number.
 	Join(group, thing int64) error
@@ -56,6 +66,29 @@ type Registry interface {
 	// ThingsInGroup are ordered by name, GroupsOfThing too.
 	ThingsInGroup(group int64, p Page) (names []registry.Name, next string, err error)
 	GroupsOfThing(thing int64, p Page) (groups []registry.Group, next string, err error)
+	// ThingsUnder are the things of a group and of those below it: group by group
+	// from the top down, those of a group by name.
+	ThingsUnder(group int64, p Page) (names []registry.Name, next string, err error)
+
+	// Type: ErrNotFound.
+	Type(registry.TypeName) (registry.Type, error)
+	// PutType inserts a type whose Key is 0 (and sets Key) or rewrites it.
+	PutType(*registry.Type) error
+	// DeleteType takes a type and its tags away; no thing may have it any more.
+	DeleteType(key int64) error
+	// Types are ordered by name.
+	Types(p Page) (types []registry.Type, next string, err error)
+
+	// PutTag sets one tag of a resource; DeleteTag is idempotent. The tags go with
+	// their resource.
+	PutTag(of registry.Tagged, t registry.Tag) error
+	DeleteTag(of registry.Tagged, key string) error
+	// Tags are ordered by key.
+	Tags(of registry.Tagged, p Page) (tags []registry.Tag, next string, err error)
+
+	// EventConfiguration is what PutEventConfiguration kept last.
+	EventConfiguration() (registry.EventConfiguration, error)
+	PutEventConfiguration(registry.EventConfiguration) error
 
 	// Certificate: ErrNotFound.
 	Certificate(id string) (registry.Certificate, error)
@@ -85,10 +118,25 @@ type AttachmentFilter struct{ Exclusive *bool }
 type ThingFilter struct {
 	Attribute, Value string
 	Prefix           bool // Value is a prefix
+	Type             registry.TypeName
 }
 
 // GroupFilter narrows Groups; empty fields do not.
-type GroupFilter struct{ NamePrefix string }
+type GroupFilter struct {
+	NamePrefix string
+	Of         GroupTree
+	Group      int64 // that Of speaks of
+}
+
+// GroupTree says which part of the hierarchies a list of groups is of.
+type GroupTree uint8
+
+// The parts.
+const (
+	AllGroups  GroupTree = iota
+	ChildrenOf           // the direct children of Group; of 0: the roots
+	Below                // everything below Group
+)
 
 // Jobs are the rows of jobs.
 type Jobs interface {
@@ -105,8 +153,8 @@ type Jobs interface {
 	// CountJobs counts the jobs of this status and selection (0: of any), up to
 	// limit.
 	CountJobs(s job.JobStatus, of job.Selection, limit int) (int, error)
-	// DropJob removes the row of a job whose executions are gone; its id is
-	// then free.
+	// DropJob removes the row of a job whose executions are gone, and its tags;
+	// its id is then free.
 	DropJob(key int64) error
 }
 
@@ -161,7 +209,11 @@ type Rollouts interface {
 	// Members visits the things of a group as it was at pin, by key, after a
 	// thing's key; living things only.
 	Members(group, pin, after int64, limit int) ([]Member, error)
-	// WasMember says whether the thing was in the group at pin.
+	// NextGroup is the group that follows another in the walk of a group and all
+	// that is below it, parents before children; after 0 comes the group itself.
+	// Deleted groups whose memberships remain are walked too. 0: there is none.
+	NextGroup(group, after int64) (int64, error)
+	// WasMember says whether the thing was in the group at pin, or in one below it.
 	WasMember(group, pin, thing int64) (bool, error)
 	// Newest is the thing's newest attempt of the job, as stored and without the
 	// job's id; Number 0: it has none.
@@ -249,6 +301,11 @@ type Messaging interface {
 	Retained(yield func(topic string, message []byte) error) error
 	// DropEffect removes an effect's durable row.
 	DropEffect(row int64) error
+	// DropEvent removes an event's durable row.
+	DropEvent(row int64) error
+	// Events visits the events that were kept and never consumed, oldest first;
+	// they have a Payload and no Body.
+	Events(yield func(job.Message) error) error
 	// Effects visits the durable effects that were never consumed, oldest first.
 	Effects(yield func(EffectRow) error) error
 }

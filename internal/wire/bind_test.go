@@ -163,8 +163,10 @@ func TestBindRefuses(t *testing.T) {
 		"no principal":                           {new(iot.AttachThingPrincipalInput), from{"uri:thingName": "t"}, "", job.InvalidRequest, "Value null at 'principal'"},
 		"a body that is not JSON":                {new(iot.CancelJobInput), job1, `{`, job.InvalidJSON, "ends before it is complete"},
 		"abortConfig with wrong values":          {new(iot.CreateJobInput), job1, `{"targets":["a"],"abortConfig":{"criteriaList":[{"failureType":"NONE","action":"CANCEL","thresholdPercentage":100.5}]}}`, job.InvalidRequest, "3 validation errors detected: Value 'NONE' at 'abortConfig.criteriaList.1.member.failureType'"},
-		"tags, later":                            {new(iot.CreateThingGroupInput), from{"uri:thingGroupName": "g"}, `{"tags":[{"Key":"a","Value":"b"}]}`, job.NotImplemented, "'tags'"},
-		"removeThingType, later":                 {new(iot.UpdateThingInput), from{"uri:thingName": "t"}, `{"removeThingType":true}`, job.NotImplemented, "'removeThingType'"},
+		"mqtt5Configuration, later":              {new(iot.CreateThingTypeInput), from{"uri:thingTypeName": "g"}, `{"thingTypeProperties":{"mqtt5Configuration":{}}}`, job.NotImplemented, "'thingTypeProperties.mqtt5Configuration' (propagating attributes)"},
+		"an event type that there is not":        {new(iot.UpdateEventConfigurationsInput), from{}, `{"eventConfigurations":{"JOBS":{"Enabled":true}}}`, job.InvalidRequest, "Value 'JOBS' at 'eventConfigurations' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy enum value set: [THING, "},
+		"an event configuration that is a text":  {new(iot.UpdateEventConfigurationsInput), from{}, `{"eventConfigurations":{"JOB":"on"}}`, job.InvalidRequest, "at 'eventConfigurations.JOB' failed to satisfy constraint: Member must be an object"},
+		"a tag without a key":                    {new(iot.TagResourceInput), from{}, `{"resourceArn":"a","tags":[{"Value":"b"}]}`, job.InvalidRequest, "Value null at 'tags.1.member.Key'"},
 		"a namespace with a colon":               {new(iot.DeleteJobInput), from{"uri:jobId": "j", "query:namespaceId": "a:b"}, "", job.InvalidRequest, "at 'namespaceId'"},
 		"a namespace of 65":                      {new(iot.CreateJobInput), from{"uri:jobId": "j"}, `{"targets":["t"],"namespaceId":"` + strings.Repeat("n", 65) + `"}`, job.InvalidRequest, "at 'namespaceId'"},
 	}
@@ -182,7 +184,6 @@ func TestEveryLaterMemberOfCreateJobIsRefusedByName(t *testing.T) {
 	bodies := map[string]string{
 		"documentSource":             `"https://example.com/a"`,
 		"presignedUrlConfig":         `{"expiresInSec":60}`,
-		"tags":                       `[{"Key":"a"}]`,
 		"jobTemplateArn":             `"arn:aws:iot:r::jobtemplate/x"`,
 		"documentParameters":         `{"a":"b"}`,
 		"schedulingConfig":           `{"startTime":"2030-01-01T00:00"}`,

@@ -134,9 +134,19 @@ func (s *session) value(f *field, v reflect.Value, path string) {
 	}
 }
 
-// pairs checks the keys and values of a map; all maps of the model are of strings.
+// pairs checks the keys and values of a map: of strings, or of structs.
 func (s *session) pairs(f *field, v reflect.Value, path string) {
 	first := len(s.violations)
+	if f.sub != nil {
+		for _, k := range v.MapKeys() {
+			if c := f.key.text(k.String()); c != "" {
+				s.violate(quote(k.String()), path, "Map keys must satisfy constraint: ["+c+"]")
+			}
+			s.members(f.sub, v.MapIndex(k), path+"."+shorten(k.String())+".", 0)
+		}
+		slices.Sort(s.violations[first:])
+		return
+	}
 	for k, text := range *stringMapOf(v) {
 		if c := f.key.text(k); c != "" {
 			s.violate(quote(k), path, "Map keys must satisfy constraint: ["+c+"]")

@@ -144,7 +144,7 @@ func (s *session) member(d *jsontext.Decoder, name []byte, mqtt bool) error {
 	}
 	f := &s.plan.fields[i]
 	v := s.v.Field(f.index)
-	if d.PeekKind() == '{' && v.Kind() == reflect.Map {
+	if d.PeekKind() == '{' && v.Kind() == reflect.Map && f.sub == nil {
 		return s.stringMap(d, i, f, v)
 	}
 	raw, err := d.ReadValue()
@@ -206,7 +206,7 @@ func (s *session) fromBool(i int, f *field, v reflect.Value, raw jsontext.Value)
 	setBool(v, raw.Kind() == 't')
 }
 
-// fromOther reads lists and structs, with the library.
+// fromOther reads lists, structs and maps of structs, with the library.
 func (s *session) fromOther(i int, f *field, v reflect.Value, raw jsontext.Value) {
 	if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
 		path, want, got := f.member, v.Type(), raw

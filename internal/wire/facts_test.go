@@ -108,6 +108,32 @@ var shapes = []any{
 	iot.ListPrincipalThingsOutput{},
 	iot.ListPrincipalThingsV2Input{},
 	iot.ListPrincipalThingsV2Output{},
+	iot.UpdateThingGroupInput{},
+	iot.UpdateThingGroupOutput{},
+	iot.UpdateThingGroupsForThingInput{},
+	iot.UpdateThingGroupsForThingOutput{},
+	iot.TagResourceInput{},
+	iot.TagResourceOutput{},
+	iot.UntagResourceInput{},
+	iot.UntagResourceOutput{},
+	iot.ListTagsForResourceInput{},
+	iot.ListTagsForResourceOutput{},
+	iot.CreateThingTypeInput{},
+	iot.CreateThingTypeOutput{},
+	iot.DescribeThingTypeInput{},
+	iot.DescribeThingTypeOutput{},
+	iot.ListThingTypesInput{},
+	iot.ListThingTypesOutput{},
+	iot.UpdateThingTypeInput{},
+	iot.UpdateThingTypeOutput{},
+	iot.DeprecateThingTypeInput{},
+	iot.DeprecateThingTypeOutput{},
+	iot.DeleteThingTypeInput{},
+	iot.DeleteThingTypeOutput{},
+	iot.UpdateEventConfigurationsInput{},
+	iot.UpdateEventConfigurationsOutput{},
+	iot.DescribeEventConfigurationsInput{},
+	iot.DescribeEventConfigurationsOutput{},
 }
 
 // notModelled are structs of the two packages that are not shapes of the AWS models.
@@ -228,7 +254,7 @@ func declaredStructs(t *testing.T) (names []string) {
 	return names
 }
 
-var initialisms = strings.NewReplacer("Ca\x00", "CA", "Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "\x00", "")
+var initialisms = strings.NewReplacer("Ca\x00", "CA", "Id\x00", "ID", "Arn\x00", "ARN", "Url\x00", "URL", "Pem\x00", "PEM", "Mqtt5\x00", "MQTT5", "\x00", "")
 
 // goName is how Go spells AWS's name of a member or shape.
 func goName(member string) string {

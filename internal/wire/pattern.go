@@ -30,11 +30,13 @@ var patterns = map[string]*pattern{
 	"text": {`[^\p{C}]+`, func(s string) bool { return s != "" && every(s, notControl) }},
 	// The same for what devices report, but for TAB, LF and CR, which the AWS Device
 	// Client sends and AWS stores (device-plane.md 2.5).
-	"detail":         {`[^\p{C}]+`, func(s string) bool { return s != "" && every(s, notControlInDetail) }},
-	"reasonCode":     {`[\p{Upper}\p{Digit}_]+`, bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_").nonempty},
-	"attributeName":  {`[a-zA-Z0-9_.,@/:#-]+`, bytesOf(alnum + "_.,@/:#-").nonempty},
-	"attributeValue": {`[a-zA-Z0-9_.,@/:#=\[\]-]*`, bytesOf(alnum + "_.,@/:#=[]-").only},
-	"tagKey":         {`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`, regexp.MustCompile(`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`).MatchString},
+	"detail":              {`[^\p{C}]+`, func(s string) bool { return s != "" && every(s, notControlInDetail) }},
+	"reasonCode":          {`[\p{Upper}\p{Digit}_]+`, bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_").nonempty},
+	"attributeName":       {`[a-zA-Z0-9_.,@/:#-]+`, bytesOf(alnum + "_.,@/:#-").nonempty},
+	"attributeValue":      {`[a-zA-Z0-9_.,@/:#=\[\]-]*`, bytesOf(alnum + "_.,@/:#=[]-").only},
+	"userProperty":        {`[a-zA-Z0-9:$.]+`, bytesOf(alnum + ":$.").nonempty},
+	"connectionAttribute": {`[a-zA-Z0-9:.]+`, bytesOf(alnum + ":.").nonempty},
+	"tagKey":              {`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`, regexp.MustCompile(`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`).MatchString},
 }
 
 const alnum = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -164,9 +164,10 @@ func (r row) location() string {
 	return r.Location
 }
 
-// structOf is the struct that t is, points to or lists; nil for anything else.
+// structOf is the struct that t is, points to, lists or maps to; nil for anything
+// else.
 func structOf(t reflect.Type) reflect.Type {
-	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
 	if t.Kind() == reflect.Struct && t.PkgPath() != "time" {

@@ -65,8 +65,12 @@ func newServer(t testing.TB, start time.Time, noSecondSuccess bool) *server {
 // Hears: all devices listen, so that all is told.
 func (*server) Hears(string, job.Namespace) bool    { return true }
 func (*server) NeedsRow(string, job.Namespace) bool { return false }
+func (*server) NeedsEventRow(string) bool           { return false }
 
 func (*server) Wake(time.Time) {} // nobody sleeps here
+
+// Events are not enabled here.
+func (*server) Events([]job.Message) {}
 
 func (s *server) Effects(es []job.Effect) {
 	s.mu.Lock()

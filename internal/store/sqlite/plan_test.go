@@ -23,6 +23,7 @@ var wholeTables = map[string]string{
 	"FROM session ORDER BY":        "all sessions are loaded at the start",
 	"FROM retained ORDER BY":       "all retained messages are loaded at the start",
 	"FROM effect ORDER BY":         "all effects that are left are replayed at the start",
+	"FROM event_message ORDER BY":  "all events that are left are replayed at the start",
 	"FROM job_due ORDER BY at":     "the first of an index",
 	"FROM dissolved LIMIT 1":       "the first of a table that is empty as a rule",
 	"SELECT 1 FROM dissolved":      "the first of a table that is empty as a rule",
@@ -249,7 +250,7 @@ func TestAStatementIsCompiledOnceForAWholeWalk(t *testing.T) {
 	defer s.Close() //nolint:errcheck // the test is over
 	const things = 50
 	err = s.Update(t.Context(), func(v store.Tx) error {
-		g := registry.NewGroup("u", "line", "", nil, time.Now())
+		g := registry.NewGroup("u", "line", 0, "", nil, time.Now())
 		if err := v.PutGroup(&g); err != nil {
 			return err
 		}

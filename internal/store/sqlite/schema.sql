@@ -10,9 +10,38 @@ CREATE TABLE thing (
   attributes TEXT NOT NULL,
   version    INTEGER NOT NULL,
   created    INTEGER NOT NULL,
-  deleted    INTEGER NOT NULL DEFAULT 0   -- kept, nameless among the living, while executions name it
+  deleted    INTEGER NOT NULL DEFAULT 0,  -- kept, nameless among the living, while executions name it
+  type       TEXT NOT NULL DEFAULT ''     -- name of its thing type
 ) STRICT;
 CREATE UNIQUE INDEX thing_name ON thing (name) WHERE deleted = 0;
+CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
+
+CREATE TABLE thing_type (
+  key         INTEGER PRIMARY KEY AUTOINCREMENT,
+  name        TEXT NOT NULL UNIQUE,
+  uuid        TEXT NOT NULL,
+  description TEXT NOT NULL,
+  searchable  TEXT NOT NULL,              -- JSON list
+  created     INTEGER NOT NULL,
+  deprecated  INTEGER NOT NULL
+) STRICT;
+
+-- kind: registry.TaggedKind; owner: the key of the job, group or type.
+CREATE TABLE tag (
+  kind  INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  name  TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (kind, owner, name)
+) STRICT, WITHOUT ROWID;
+
+-- Which events are told: one row, or none as long as nobody has said so.
+CREATE TABLE event_configuration (
+  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  enabled  INTEGER NOT NULL,              -- bits of registry.EventType
+  created  INTEGER NOT NULL,
+  modified INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE thing_group (
   key         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -21,7 +50,15 @@ CREATE TABLE thing_group (
   description TEXT NOT NULL,
   attributes  TEXT NOT NULL,
   version     INTEGER NOT NULL,
-  created     INTEGER NOT NULL
+  created     INTEGER NOT NULL,
+  parent      INTEGER NOT NULL DEFAULT 0  -- 0: it is a root
+) STRICT;
+CREATE INDEX thing_group_parent ON thing_group (parent, name);
+-- Where a group is in its hierarchy: the keys from the root down to itself, each
+-- between slashes, so that a subtree is a range. Kept as long as memberships are.
+CREATE TABLE group_path (
+  grp  INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE
 ) STRICT;
 
 -- joined and left_at are membership sequence numbers (left_at 0: still a member).
@@ -38,6 +75,7 @@ CREATE UNIQUE INDEX membership_name ON membership (grp, name) WHERE left_at = 0;
 CREATE INDEX membership_thing ON membership (thing, grp) WHERE left_at = 0;
 -- What only an expansion under way may still walk: pruned when there is none.
 CREATE INDEX membership_left ON membership (left_at) WHERE left_at <> 0;
+CREATE INDEX membership_was ON membership (thing, grp) WHERE left_at <> 0;
 CREATE TABLE dissolved (grp INTEGER PRIMARY KEY) STRICT;  -- deleted groups whose memberships remain
 
 CREATE TABLE certificate (
@@ -103,7 +141,8 @@ CREATE TABLE expansion (
   steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
   recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
   associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
-  since      INTEGER NOT NULL DEFAULT 0
+  since      INTEGER NOT NULL DEFAULT 0,
+  walked     INTEGER NOT NULL DEFAULT 0    -- group that after_key is in: the target, or one below it
 ) STRICT;
 -- The groups that a CONTINUOUS job follows while it is active.
 CREATE TABLE followed (
@@ -206,6 +245,12 @@ CREATE TABLE effect (
   namespace TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
+-- Events that a persistent session must hear and has not been given yet.
+CREATE TABLE event_message (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+  topic TEXT NOT NULL,
+  body  BLOB NOT NULL
+) STRICT;
 -- Device shadows; the classic one has no name. A deleted one (document NULL) is
 -- remembered for its version.
 CREATE TABLE shadow (

@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 )
 
 const jobColumns = `j.key, j.selection, j.created, j.last_updated, j.completed, j.rest,
- x.done, x.pin, x.target, x.after_key, x.started, x.released, x.steps, x.recent, x.associated, x.since, ` + stateColumns
+ x.done, x.pin, x.target, x.after_key, x.started, x.released, x.steps, x.recent, x.associated, x.since, x.walked, ` + stateColumns
 
 // jobWidth is how many columns jobColumns has.
-const jobWidth = 16 + stateWidth
+const jobWidth = 17 + stateWidth
 
 const tallyColumns = `t.queued, t.in_progress, t.succeeded, t.failed, t.timed_out, t.rejected, t.removed, t.canceled,
  t.finished_succeeded, t.finished_failed, t.finished_timed_out, t.finished_rejected`
@@ -27,6 +28,7 @@ type jobRest struct {
 	Resolved    []job.Target `json:",omitempty"`
 	ReasonCode  string       `json:",omitempty"`
 	Comment     string       `json:",omitempty"`
+	Swept       bool         `json:",omitempty"`
 	Actor       string       `json:",omitempty"`
 	PerMinute   int64        `json:",omitempty"`
 	Asked       int64        `json:",omitempty"`
@@ -42,13 +44,13 @@ func scanJob(r *row) (j job.Job, err error) {
 		return j, fmt.Errorf("job %d: %w", r.int(0), err)
 	}
 	j = job.Job{
-		State:     scanStateOf(r, r.int(0), 16),
+		State:     scanStateOf(r, r.int(0), 17),
 		Selection: job.Selection(r.int(1)),
 		CreatedAt: instant(r.int(2)), LastUpdatedAt: instant(r.int(3)), CompletedAt: instant(r.int(4)),
 		Description: rest.Description, Targets: rest.Targets, Resolved: rest.Resolved,
-		ReasonCode: rest.ReasonCode, Comment: rest.Comment, Actor: rest.Actor,
+		ReasonCode: rest.ReasonCode, Comment: rest.Comment, Swept: rest.Swept, Actor: rest.Actor,
 		Expansion: job.Expansion{
-			Done: r.bool(6), Pin: r.int(7), Target: int(r.int(8)), After: r.int(9),
+			Done: r.bool(6), Pin: r.int(7), Target: int(r.int(8)), Group: r.int(16), After: r.int(9),
 			Associated: int(r.int(14)), Since: instant(r.int(15)),
 			Stats: job.Stats{Start: instant(r.int(10)), Released: r.int(11), Steps: r.int(12)},
 		},
@@ -118,7 +120,7 @@ func (t *tx) job(where string, arg any) (j job.Job, tally job.Tally, err error) 
 func (t *tx) PutJob(j *job.Job, document []byte) error {
 	rest, err := encode(jobRest{
 		Description: j.Description, Targets: j.Targets, Resolved: j.Resolved,
-		ReasonCode: j.ReasonCode, Comment: j.Comment, Actor: j.Actor,
+		ReasonCode: j.ReasonCode, Comment: j.Comment, Swept: j.Swept, Actor: j.Actor,
 		PerMinute: j.Rollout.PerMinute, Asked: j.Rollout.Asked, Growth: j.Rollout.Growth, Abort: j.Abort, Retry: j.Retry,
 	})
 	if err != nil {
@@ -193,9 +195,9 @@ func (t *tx) putTargets(j *job.Job) error {
 
 func (t *tx) putExpansion(j *job.Job) error {
 	x := &j.Expansion
-	_, err := t.c.exec(`INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, released, steps, recent, associated, since)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Released, x.Stats.Steps, encodeBatches(x.Stats), x.Associated, millis(x.Since))
+	_, err := t.c.exec(`INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, released, steps, recent, associated, since, walked)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Released, x.Stats.Steps, encodeBatches(x.Stats), x.Associated, millis(x.Since), x.Group)
 	return err
 }
 
@@ -254,6 +256,9 @@ func (t *tx) DropJob(key int64) error {
 		return err
 	}
 	t.forgetJob(key, id)
+	if err := t.dropTags(registry.TaggedJob, key); err != nil {
+		return err
+	}
 	for _, target := range rest.Targets {
 		if _, err := t.c.exec("DELETE FROM job_target WHERE target = ? AND job = ?", target, key); err != nil {
 			return err

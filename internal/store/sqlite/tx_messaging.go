@@ -98,3 +98,14 @@ func nonNil(b []byte) []byte {
 	}
 	return b
 }
+
+func (t *tx) DropEvent(row int64) error {
+	_, err := t.c.exec("DELETE FROM event_message WHERE seq = ?", row)
+	return err
+}
+
+func (t *tx) Events(yield func(job.Message) error) error {
+	return t.c.query("SELECT seq, topic, body FROM event_message ORDER BY seq", nil, func(r *row) error {
+		return yield(job.Message{Row: r.int(0), Topic: r.text(1), Payload: r.blob(2)})
+	})
+}

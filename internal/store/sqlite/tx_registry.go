@@ -1,20 +1,21 @@
 package sqlite
 
 import (
+	"time"
+
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 )
 
-const thingColumns = "key, uuid, name, attributes, version, created"
+const thingColumns = "key, uuid, name, attributes, version, created, type"
 
 func scanThing(r *row) (t registry.Thing, err error) {
 	t = registry.Thing{
 		Key: r.int(0), UUID: r.text(1), Name: registry.Name(r.text(2)),
-		Version: r.int(4), CreatedAt: instant(r.int(5)),
+		Version: r.int(4), CreatedAt: instant(r.int(5)), Type: registry.TypeName(r.text(6)),
 	}
 	t.Attributes, err = attributes(r.text(3))
 	return t, err
@@ -46,10 +47,10 @@ func (t *tx) PutThing(thing *registry.Thing) error {
 		return err
 	}
 	if thing.Key != 0 {
-		return t.rewrite("UPDATE thing SET attributes = ?, version = ? WHERE key = ? AND deleted = 0", text, thing.Version, thing.Key)
+		return t.rewrite("UPDATE thing SET attributes = ?, version = ?, type = ? WHERE key = ? AND deleted = 0", text, thing.Version, string(thing.Type), thing.Key)
 	}
-	_, err = t.c.exec("INSERT INTO thing (uuid, name, attributes, version, created) VALUES (?, ?, ?, ?, ?)",
-		thing.UUID, string(thing.Name), text, thing.Version, millis(thing.CreatedAt))
+	_, err = t.c.exec("INSERT INTO thing (uuid, name, attributes, version, created, type) VALUES (?, ?, ?, ?, ?, ?)",
+		thing.UUID, string(thing.Name), text, thing.Version, millis(thing.CreatedAt), string(thing.Type))
 	thing.Key = t.c.lastInsertRowID()
 	return err
 }
@@ -110,8 +111,12 @@ func (t *tx) dropTombstone(key int64) error {
 
 func (t *tx) Things(f store.ThingFilter, p store.Page) (things []registry.Thing, next string, err error) {
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0 AND name > ? ORDER BY name LIMIT ?",
-		[]any{p.After, pg.rows(f != (store.ThingFilter{}))}, func(r *row) error {
+	where, args := "", []any{}
+	if f.Type != "" {
+		where, args = " AND type = ? AND type <> ''", append(args, string(f.Type))
+	}
+	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0"+where+" AND name > ? ORDER BY name LIMIT ?",
+		append(args, p.After, pg.rows(f.Attribute != "")), func(r *row) error {
 			thing, err := scanThing(r)
 			if err != nil {
 				return err
@@ -137,80 +142,6 @@ func matches(f store.ThingFilter, attributes map[string]string) bool {
 		return strings.HasPrefix(v, f.Value)
 	}
 	return v == f.Value
-}
-
-const groupColumns = "g.key, g.uuid, g.name, g.description, g.attributes, g.version, g.created"
-
-func scanGroup(r *row) (g registry.Group, err error) {
-	g = registry.Group{
-		Key: r.int(0), UUID: r.text(1), Name: registry.GroupName(r.text(2)), Description: r.text(3),
-		Version: r.int(5), CreatedAt: instant(r.int(6)),
-	}
-	g.Attributes, err = attributes(r.text(4))
-	return g, err
-}
-
-func (t *tx) Group(name registry.GroupName) (registry.Group, error) {
-	return t.group("g.name = ?", string(name))
-}
-
-func (t *tx) GroupByUUID(uuid string) (registry.Group, error) { return t.group("g.uuid = ?", uuid) }
-
-func (t *tx) group(where, arg string) (group registry.Group, err error) {
-	err = t.one("SELECT "+groupColumns+" FROM thing_group g WHERE "+where, []any{arg},
-		func(r *row) (err error) { group, err = scanGroup(r); return err })
-	return group, err
-}
-
-func (t *tx) PutGroup(g *registry.Group) error {
-	text, err := encodeAttributes(g.Attributes)
-	if err != nil {
-		return err
-	}
-	if g.Key != 0 {
-		return t.rewrite("UPDATE thing_group SET description = ?, attributes = ?, version = ? WHERE key = ?",
-			g.Description, text, g.Version, g.Key)
-	}
-	_, err = t.c.exec("INSERT INTO thing_group (uuid, name, description, attributes, version, created) VALUES (?, ?, ?, ?, ?, ?)",
-		g.UUID, string(g.Name), g.Description, text, g.Version, millis(g.CreatedAt))
-	g.Key = t.c.lastInsertRowID()
-	return err
-}
-
-// DeleteGroup costs the same however many members there are: they are pruned
-// later, and an expansion that is pinned to them goes on.
-func (t *tx) DeleteGroup(key int64) error {
-	if err := t.rewrite("DELETE FROM thing_group WHERE key = ?", key); err != nil {
-		return err
-	}
-	_, err := t.c.exec("INSERT INTO dissolved (grp) VALUES (?)", key)
-	t.b.wake(time.Time{})
-	return err
-}
-
-func (t *tx) Groups(f store.GroupFilter, p store.Page) (groups []registry.Group, next string, err error) {
-	pg := pager{limit: p.Limit}
-	after, end := p.After, "\x7f" // names are of ASCII below it
-	from := ">"
-	if f.NamePrefix != "" {
-		end = f.NamePrefix + "\x7f"
-		if after < f.NamePrefix {
-			from, after = ">=", f.NamePrefix
-		}
-	}
-	err = t.paged("SELECT "+groupColumns+" FROM thing_group g WHERE g.name "+from+" ? AND g.name < ? ORDER BY g.name LIMIT ?",
-		[]any{after, end, pg.rows(false)}, func(r *row) error {
-			group, err := scanGroup(r)
-			if err != nil {
-				return err
-			}
-			keep, err := pg.take(string(group.Name), true)
-			if keep {
-				groups = append(groups, group)
-			}
-			return err
-		})
-	return groups, pg.next, err
 }
 
 // Join makes the thing a member from the next membership number on.

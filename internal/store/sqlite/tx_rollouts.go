@@ -34,9 +34,18 @@ func (t *tx) Members(group, pin, after int64, limit int) (members []store.Member
 	return members, err
 }
 
+// WasMember looks at the groups that the thing is in or was in, which are few,
+// not at those of the subtree.
 func (t *tx) WasMember(group, pin, thing int64) (bool, error) {
-	return t.exists(`SELECT 1 FROM membership WHERE grp = ? AND thing = ? AND joined <= ? AND (left_at = 0 OR left_at > ?) LIMIT 1`,
-		group, thing, pin, pin)
+	top, err := t.pathOf(group)
+	if err != nil || top == "" {
+		return false, err
+	}
+	return t.exists(`SELECT 1 FROM membership m CROSS JOIN group_path p ON p.grp = m.grp
+		WHERE m.thing = ?1 AND m.left_at = 0 AND m.joined <= ?2 AND p.path >= ?3 AND p.path < ?4
+		UNION ALL SELECT 1 FROM membership m CROSS JOIN group_path p ON p.grp = m.grp
+		WHERE m.thing = ?1 AND m.left_at <> 0 AND m.left_at > ?2 AND m.joined <= ?2 AND p.path >= ?3 AND p.path < ?4 LIMIT 1`,
+		thing, pin, top, beyond(top))
 }
 
 func (t *tx) Newest(jobKey, thing int64) (e job.Execution, err error) {
@@ -147,8 +156,10 @@ func (t *tx) Prune(limit int) (more bool, err error) {
 			return false, err
 		}
 		if n += of; n < limit {
-			if _, err := t.c.exec("DELETE FROM dissolved WHERE grp = ?", group); err != nil {
-				return false, err
+			for _, table := range []string{"dissolved", "group_path"} {
+				if _, err := t.c.exec("DELETE FROM "+table+" WHERE grp = ?", group); err != nil {
+					return false, err
+				}
 			}
 		}
 	}

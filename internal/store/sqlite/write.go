@@ -26,7 +26,7 @@ const (
 	sqlInsertEffect  = `INSERT INTO effect (thing, notify, next, namespace) VALUES (?,?,?,?)`
 )
 
-// Write applies what a decision returned: rows, history, counters, effects.
+// Write applies what a decision returned: rows, history, counters, effects, events.
 func (t *tx) Write(ch store.Changes) error {
 	if t.b == nil {
 		return errors.New("sqlite: Write needs an Update")
@@ -45,6 +45,15 @@ func (t *tx) Write(ch store.Changes) error {
 			e.Row = t.c.lastInsertRowID()
 		}
 	}
+	for i := range ch.Events {
+		e := &ch.Events[i]
+		if e.Payload != nil {
+			if _, err := t.c.exec("INSERT INTO event_message (topic, body) VALUES (?, ?)", e.Topic, e.Payload); err != nil {
+				return err
+			}
+			e.Row = t.c.lastInsertRowID()
+		}
+	}
 	if ch.Shadow != nil {
 		if err := t.putShadow(ch.Shadow, ch.Forget); err != nil {
 			return err
@@ -55,6 +64,7 @@ func (t *tx) Write(ch store.Changes) error {
 		t.b.wake(ch.Wake)
 	}
 	t.b.effects = append(t.b.effects, ch.Effects...)
+	t.b.events = append(t.b.events, ch.Events...)
 	t.b.rows += int64(len(ch.Moves))
 	return nil
 }

@@ -22,6 +22,7 @@ type task struct {
 
 	err     error
 	effects []job.Effect
+	events  []job.Message
 }
 
 // batchLimit is how many decisions one commit takes, and as many updates at
@@ -64,7 +65,8 @@ type batch struct {
 	w       *writer
 	tasks   []*task
 	tallies map[int64]job.Tally
-	effects []job.Effect // of the task that runs
+	effects []job.Effect  // of the task that runs
+	events  []job.Message // likewise
 	wakes   []time.Time
 	rows    int64
 	seqAt   int64 // queueSeq as stored
@@ -227,7 +229,7 @@ func (w *writer) commit(tasks []*task) *batch {
 	}
 	all := &batch{w: w, tasks: b.tasks}
 	for _, t := range b.tasks {
-		t.err, t.effects = nil, nil
+		t.err, t.effects, t.events = nil, nil, nil
 		one := w.commit([]*task{t})
 		all.rows += one.rows
 		all.wakes = append(all.wakes, one.wakes...)
@@ -281,7 +283,7 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 // run does one task within the transaction. The error is one that spoils the
 // transaction; a task's own refusal stays with the task.
 func (b *batch) run(t *tx, task *task) error {
-	b.effects, b.lastMoved = nil, movedKey{}
+	b.effects, b.events, b.lastMoved = nil, nil, movedKey{}
 	if task.update != nil {
 		return b.runUpdate(t, task)
 	}
@@ -294,13 +296,13 @@ func (b *batch) run(t *tx, task *task) error {
 		task.err = err
 		return nil
 	}
-	if len(changes.Moves)+len(changes.Effects) == 0 && changes.Shadow == nil {
+	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
 		return nil
 	}
 	if err := t.Write(changes); err != nil {
 		return err
 	}
-	task.effects = b.effects
+	task.effects, task.events = b.effects, b.events
 	return nil
 }
 
@@ -322,7 +324,7 @@ func (b *batch) runUpdate(t *tx, task *task) error {
 		task.err = b.flush(t)
 	}
 	if task.err == nil {
-		task.effects = b.effects
+		task.effects, task.events = b.effects, b.events
 		b.rows++
 		_, err := t.c.exec("RELEASE task")
 		return err
@@ -391,13 +393,16 @@ const sqlAddTally = `INSERT INTO tally (job, queued, in_progress, succeeded, fai
  finished_succeeded = finished_succeeded + excluded.finished_succeeded, finished_failed = finished_failed + excluded.finished_failed,
  finished_timed_out = finished_timed_out + excluded.finished_timed_out, finished_rejected = finished_rejected + excluded.finished_rejected`
 
-// complete answers, in commit order: each task's done, then its effects.
+// complete answers, in commit order: each task's done, then its effects and events.
 func (w *writer) complete() {
 	for b := range w.batches {
 		for _, t := range b.tasks {
 			t.done(b.commit, t.err)
 			if t.err == nil && len(t.effects) > 0 && w.s.observer != nil {
 				w.s.observer.Effects(t.effects)
+			}
+			if t.err == nil && len(t.events) > 0 && w.s.observer != nil {
+				w.s.observer.Events(t.events)
 			}
 		}
 		if w.s.observer != nil {

@@ -54,7 +54,7 @@ func thingsAreKept(t *testing.T, w *world) {
 }
 
 func groupsAreKept(t *testing.T, w *world) {
-	g := registry.NewGroup("u-1", "line", "the first", map[string]string{"floor": "2"}, w.now())
+	g := registry.NewGroup("u-1", "line", 0, "the first", map[string]string{"floor": "2"}, w.now())
 	w.update(func(tx store.Tx) error { return tx.PutGroup(&g) })
 	g.Description, g.Version = "the second", 2
 	w.update(func(tx store.Tx) error { return tx.PutGroup(&g) })

@@ -19,7 +19,7 @@ type Open func(t testing.TB, place string, c store.Config) store.Store
 
 // Run holds an engine against the contract of package store.
 func Run(t *testing.T, open Open) {
-	for _, part := range [][]check{batches, registryChecks, certificates, lists, rollouts, following, sessions, shadows, random, durable} {
+	for _, part := range [][]check{batches, registryChecks, hierarchies, certificates, lists, rollouts, following, sessions, shadows, random, durable} {
 		for _, c := range part {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -89,6 +89,7 @@ type recorder struct {
 	mu      sync.Mutex
 	lines   []string
 	effects []job.Effect
+	events  []job.Message
 	wakes   []time.Time
 }
 
@@ -99,6 +100,15 @@ func (r *recorder) Effects(es []job.Effect) {
 		r.lines = append(r.lines, "effect "+e.Thing)
 	}
 	r.effects = append(r.effects, es...)
+}
+
+func (r *recorder) Events(es []job.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range es {
+		r.lines = append(r.lines, "event "+e.Topic)
+	}
+	r.events = append(r.events, es...)
 }
 
 func (r *recorder) Wake(at time.Time) {
@@ -167,7 +177,7 @@ func (w *world) things(n int) []registry.Name {
 
 func (w *world) group(name registry.GroupName) int64 {
 	w.Helper()
-	g := registry.NewGroup("uuid-of-"+string(name), name, "", nil, w.now())
+	g := registry.NewGroup("uuid-of-"+string(name), name, 0, "", nil, w.now())
 	w.update(func(tx store.Tx) error { return tx.PutGroup(&g) })
 	return g.Key
 }

@@ -9,9 +9,9 @@ import (
 // CreateThingGroupInput is the request of CreateThingGroup.
 type CreateThingGroupInput struct {
 	ThingGroupName       registry.GroupName    `uri:"thingGroupName"`
-	ParentGroupName      registry.GroupName    `json:"parentGroupName,omitzero" later:"child groups"`
+	ParentGroupName      registry.GroupName    `json:"parentGroupName,omitzero"`
 	ThingGroupProperties *ThingGroupProperties `json:"thingGroupProperties,omitzero"`
-	Tags                 []Tag                 `json:"tags,omitzero" later:"tags"`
+	Tags                 []Tag                 `json:"tags,omitzero"`
 }
 
 // CreateThingGroupOutput is the reply of CreateThingGroup.
@@ -23,15 +23,8 @@ type CreateThingGroupOutput struct {
 
 // ThingGroupProperties is what a caller says of a group.
 type ThingGroupProperties struct {
-	ThingGroupDescription string            `json:"thingGroupDescription,omitzero"`
+	ThingGroupDescription *string           `json:"thingGroupDescription,omitzero"`
 	AttributePayload      *AttributePayload `json:"attributePayload,omitzero"`
-}
-
-// Tag is a label of a resource; its members are capitalised on the wire
-// (control-plane.md A.1).
-type Tag struct {
-	Key   string `json:"Key"`
-	Value string `json:"Value,omitzero"`
 }
 
 // DescribeThingGroupInput is the request of DescribeThingGroup.
@@ -66,6 +59,29 @@ type GroupNameAndARN struct {
 	GroupARN  string             `json:"groupArn,omitzero"`
 }
 
+// UpdateThingGroupInput is the request of UpdateThingGroup.
+type UpdateThingGroupInput struct {
+	ThingGroupName       registry.GroupName    `uri:"thingGroupName"`
+	ThingGroupProperties *ThingGroupProperties `json:"thingGroupProperties"`
+	ExpectedVersion      *int64                `json:"expectedVersion,omitzero"`
+}
+
+// UpdateThingGroupOutput is the reply of UpdateThingGroup.
+type UpdateThingGroupOutput struct {
+	Version int64 `json:"version"`
+}
+
+// UpdateThingGroupsForThingInput is the request of UpdateThingGroupsForThing.
+type UpdateThingGroupsForThingInput struct {
+	ThingName             registry.Name        `json:"thingName,omitzero"`
+	ThingGroupsToAdd      []registry.GroupName `json:"thingGroupsToAdd,omitzero"`
+	ThingGroupsToRemove   []registry.GroupName `json:"thingGroupsToRemove,omitzero"`
+	OverrideDynamicGroups bool                 `json:"overrideDynamicGroups,omitzero"`
+}
+
+// UpdateThingGroupsForThingOutput is the reply of UpdateThingGroupsForThing.
+type UpdateThingGroupsForThingOutput struct{}
+
 // DeleteThingGroupInput is the request of DeleteThingGroup.
 type DeleteThingGroupInput struct {
 	ThingGroupName  registry.GroupName `uri:"thingGroupName"`
@@ -79,7 +95,7 @@ type DeleteThingGroupOutput struct{}
 type ListThingGroupsInput struct {
 	NextToken        string             `query:"nextToken"`
 	MaxResults       *int64             `query:"maxResults"`
-	ParentGroup      registry.GroupName `query:"parentGroup" later:"child groups"`
+	ParentGroup      registry.GroupName `query:"parentGroup"`
 	NamePrefixFilter string             `query:"namePrefixFilter"`
 	Recursive        *bool              `query:"recursive"`
 }

@@ -20,7 +20,7 @@ type CreateJobInput struct {
 	JobExecutionsRolloutConfig *JobExecutionsRolloutConfig `json:"jobExecutionsRolloutConfig,omitzero"`
 	AbortConfig                *AbortConfig                `json:"abortConfig,omitzero"`
 	TimeoutConfig              *TimeoutConfig              `json:"timeoutConfig,omitzero"`
-	Tags                       []Tag                       `json:"tags,omitzero" later:"tags"`
+	Tags                       []Tag                       `json:"tags,omitzero"`
 	NamespaceID                job.Namespace               `json:"namespaceId,omitzero"`
 	JobTemplateARN             string                      `json:"jobTemplateArn,omitzero" later:"job templates"`
 	JobExecutionsRetryConfig   *JobExecutionsRetryConfig   `json:"jobExecutionsRetryConfig,omitzero"`

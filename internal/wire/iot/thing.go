@@ -5,7 +5,7 @@ import "github.com/drover-iot/drover/internal/registry"
 // CreateThingInput is the request of CreateThing.
 type CreateThingInput struct {
 	ThingName        registry.Name     `uri:"thingName"`
-	ThingTypeName    string            `json:"thingTypeName,omitzero" later:"thing types"`
+	ThingTypeName    registry.TypeName `json:"thingTypeName,omitzero"`
 	AttributePayload *AttributePayload `json:"attributePayload,omitzero"`
 	BillingGroupName string            `json:"billingGroupName,omitzero" never:"billing groups"`
 }
@@ -35,7 +35,7 @@ type DescribeThingOutput struct {
 	ThingName        registry.Name     `json:"thingName,omitzero"`
 	ThingID          string            `json:"thingId,omitzero"`
 	ThingARN         string            `json:"thingArn,omitzero"`
-	ThingTypeName    string            `json:"thingTypeName,omitzero"`
+	ThingTypeName    registry.TypeName `json:"thingTypeName,omitzero"`
 	Attributes       map[string]string `json:"attributes"`
 	Version          int64             `json:"version"`
 	BillingGroupName string            `json:"billingGroupName,omitzero"`
@@ -44,10 +44,10 @@ type DescribeThingOutput struct {
 // UpdateThingInput is the request of UpdateThing.
 type UpdateThingInput struct {
 	ThingName        registry.Name     `uri:"thingName"`
-	ThingTypeName    string            `json:"thingTypeName,omitzero" later:"thing types"`
+	ThingTypeName    registry.TypeName `json:"thingTypeName,omitzero"`
 	AttributePayload *AttributePayload `json:"attributePayload,omitzero"`
 	ExpectedVersion  *int64            `json:"expectedVersion,omitzero"`
-	RemoveThingType  bool              `json:"removeThingType,omitzero" later:"thing types"`
+	RemoveThingType  bool              `json:"removeThingType,omitzero"`
 }
 
 // UpdateThingOutput is the reply of UpdateThing.
@@ -64,12 +64,12 @@ type DeleteThingOutput struct{}
 
 // ListThingsInput is the request of ListThings.
 type ListThingsInput struct {
-	NextToken               string `query:"nextToken"`
-	MaxResults              *int64 `query:"maxResults"`
-	AttributeName           string `query:"attributeName"`
-	AttributeValue          string `query:"attributeValue"`
-	ThingTypeName           string `query:"thingTypeName" later:"thing types"`
-	UsePrefixAttributeValue bool   `query:"usePrefixAttributeValue"`
+	NextToken               string            `query:"nextToken"`
+	MaxResults              *int64            `query:"maxResults"`
+	AttributeName           string            `query:"attributeName"`
+	AttributeValue          string            `query:"attributeValue"`
+	ThingTypeName           registry.TypeName `query:"thingTypeName"`
+	UsePrefixAttributeValue bool              `query:"usePrefixAttributeValue"`
 }
 
 // ListThingsOutput is the reply of ListThings.
@@ -81,7 +81,7 @@ type ListThingsOutput struct {
 // ThingAttribute is one thing of ListThings.
 type ThingAttribute struct {
 	ThingName     registry.Name     `json:"thingName,omitzero"`
-	ThingTypeName string            `json:"thingTypeName,omitzero"`
+	ThingTypeName registry.TypeName `json:"thingTypeName,omitzero"`
 	ThingARN      string            `json:"thingArn,omitzero"`
 	Attributes    map[string]string `json:"attributes"`
 	Version       int64             `json:"version"`

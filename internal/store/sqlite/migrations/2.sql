@@ -84,3 +84,21 @@ CREATE TABLE retarget (
   PRIMARY KEY (job, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
+
+-- The registry: thing types, hierarchies of groups, tags, event configurations.
+ALTER TABLE thing ADD COLUMN type TEXT NOT NULL DEFAULT '';
+CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
+CREATE TABLE thing_type (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL,
+  description TEXT NOT NULL, searchable TEXT NOT NULL, created INTEGER NOT NULL, deprecated INTEGER NOT NULL) STRICT;
+CREATE TABLE tag (kind INTEGER NOT NULL, owner INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (kind, owner, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE event_configuration (one INTEGER PRIMARY KEY CHECK (one = 1), enabled INTEGER NOT NULL,
+  created INTEGER NOT NULL, modified INTEGER NOT NULL) STRICT;
+ALTER TABLE thing_group ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX thing_group_parent ON thing_group (parent, name);
+CREATE TABLE group_path (grp INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO group_path (grp, path) SELECT key, '/' || key || '/' FROM thing_group UNION SELECT grp, '/' || grp || '/' FROM dissolved;
+CREATE INDEX membership_was ON membership (thing, grp) WHERE left_at <> 0;
+ALTER TABLE expansion ADD COLUMN walked INTEGER NOT NULL DEFAULT 0;
+UPDATE expansion SET after_key = 0 WHERE done = 0; -- the walk of the target begins anew, and passes over those that have the job
+CREATE TABLE event_message (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL) STRICT;
