@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,7 +231,10 @@ func (r *round) wakeUp(s *sleeper) error {
 		return nil
 	}
 	for _, j := range s.jobs {
-		if err := c.expectHead(r.ctx, j.id); err != nil {
+		if err := c.expectHead(r.ctx, j.id); errors.Is(err, context.DeadlineExceeded) && r.ctx.Err() == nil {
+			r.find(lost, "a message of the session of the device %s: %v", s.thing, err)
+			return nil
+		} else if err != nil {
 			return err
 		}
 		e := j.executions[s.thing]
@@ -247,10 +251,13 @@ func (r *round) wakeUp(s *sleeper) error {
 	return nil
 }
 
+// delivery bounds the wait for what a session holds: it comes at once.
+const delivery = 45 * time.Second
+
 // expectHead waits for a notify-next that tells this head. Delivery is at least
 // once, so what was told before may come again first.
 func (c *client) expectHead(ctx context.Context, job string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, delivery)
 	defer cancel()
 	for {
 		a, err := c.hear(ctx, "notify-next")
