@@ -53,7 +53,7 @@ func nodeModules() string {
 
 func missing(t *testing.T, client string) {
 	t.Helper()
-	const hint = "make clients installs the ones of Python and JavaScript, the package mosquitto-clients has the mosquitto ones"
+	const hint = "make clients installs the ones of Python and JavaScript, the packages mosquitto-clients and curl have the others"
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("the client %s is missing, and CI must run every client: %s", client, hint)
 	}

@@ -66,10 +66,7 @@ func TestServeImportsAFleetOverTLS(t *testing.T) {
 
 // The line of docs/import.md.
 func TestCurlImportsAFleet(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
+	curl := need(t, "curl")
 	s := start(t, "serve")
 	file := filepath.Join(t.TempDir(), "fleet.jsonl")
 	if err := os.WriteFile(file, []byte(fleetLines), 0o600); err != nil {
