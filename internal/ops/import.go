@@ -10,12 +10,13 @@ import (
 	"github.com/drover-iot/drover/internal/wire/iot"
 )
 
-// ImportBatch is how many lines of an import are one transaction: devices wait
-// for it, and it takes some milliseconds.
+// ImportBatch is how many lines of an import are one transaction, at most: it ends
+// earlier when devices wait for it.
 const ImportBatch = 64
 
 // Import carries out lines of an import in one transaction, each as the operation
-// that it is, up to the first that is refused: done are carried out, and stay so
+// that it is, up to the first that is refused or to when devices wait: done, at
+// least one when there is no error, are carried out, and stay so
 // (design.md decision 9). A line that was carried out before changes nothing. The
 // errors are those of CreateThing, CreateThingGroup and AddThingToThingGroup.
 func (c *Control) Import(ctx context.Context, by Caller, lines []fleet.Line) (done int, err error) {
@@ -25,8 +26,8 @@ func (c *Control) Import(ctx context.Context, by Caller, lines []fleet.Line) (do
 		inside := c.Config
 		inside.Store = within{c.Store, tx}
 		in := &Control{&core{inside}}
-		for _, l := range lines {
-			err := in.importLine(ctx, by, l)
+		for done < len(lines) && (done == 0 || !tx.Pressed()) {
+			err := in.importLine(ctx, by, lines[done])
 			var e *job.Error
 			if errors.As(err, &e) && e.Code != job.Internal {
 				refusal = err

@@ -24,12 +24,12 @@ func (s *step) expand(j job.Job, t job.Tally) error {
 		return s.tx.SetDue(j.Key, wake)
 	}
 	var released int64
-	for looked := 0; looked < slice && released < quota; {
+	for looked := 0; !full(s.tx, slice, looked) && released < quota; {
 		if x.Target >= len(j.Resolved) {
 			x.Done = true
 			break
 		}
-		members, err := s.members(j, int(min(slice-int64(looked), quota-released)))
+		members, err := s.members(j, int(min(piece, quota-released)))
 		if err != nil {
 			return err
 		}

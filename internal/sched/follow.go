@@ -17,7 +17,10 @@ func (s *step) follow(j job.Job) (more bool, err error) {
 		return false, err
 	}
 	var done int64 // all up to this one
-	for _, r := range all {
+	for i, r := range all {
+		if full(s.tx, slice, i) {
+			break
+		}
 		if j.Status == job.JobInProgress {
 			walked, err := s.followOne(j, r)
 			if err != nil {
@@ -45,24 +48,27 @@ func (s *step) followOne(j job.Job, r store.Retarget) (walked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	members, err := s.tx.Members(r.Group, pin, r.After, slice)
-	if err != nil || len(members) == 0 {
-		return true, err
-	}
-	for _, m := range members {
-		r.After = m.Key
-		covered, err := ops.Covered(s.tx, j, m.Key)
-		if err != nil {
-			return false, err
+	for done := 0; !full(s.tx, slice, done); done += piece {
+		members, err := s.tx.Members(r.Group, pin, r.After, piece)
+		if err != nil || len(members) == 0 {
+			return true, err
 		}
-		if covered {
-			continue
-		}
-		if err := s.retarget(j, m, false); err != nil {
-			return false, err
+		for _, m := range members {
+			r.After = m.Key
+			if err := s.dissolved(j, m); err != nil {
+				return false, err
+			}
 		}
 	}
 	return false, s.tx.PutRetarget(j.Key, r)
+}
+
+// dissolved does what follows for a thing of a group that is gone.
+func (s *step) dissolved(j job.Job, m store.Member) error {
+	if covered, err := ops.Covered(s.tx, j, m.Key); err != nil || covered {
+		return err
+	}
+	return s.retarget(j, m, false)
 }
 
 // retarget does what follows for a thing that became a target of the job, or

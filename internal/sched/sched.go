@@ -46,10 +46,11 @@ type Sched struct {
 	sweeps map[int64]sweep
 }
 
-// How much is done at once. A slice is one transaction that devices wait for:
-// so many executions take 3 to 5 ms.
+// How much is done at once. A slice is one transaction that devices wait for: it
+// is read in pieces, and when somebody waits it ends with the piece that it is in.
 const (
 	slice     = 128
+	piece     = 8
 	timerStep = 256 // timers are decisions like a device's, committed together
 	jobStep   = 32  // jobs of one round
 
@@ -184,14 +185,14 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 	}
 	if due.prune {
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
-			_, err := tx.Prune(slice)
-			return err
+			return inPieces(tx, slice, tx.Prune)
 		}))
 	}
 	if due.shadows {
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
-			_, err := tx.PruneShadows(now.Add(-shadow.Remembered), shadowSlice)
-			return err
+			return inPieces(tx, shadowSlice, func(limit int) (more bool, err error) {
+				return tx.PruneShadows(now.Add(-shadow.Remembered), limit)
+			})
 		}))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -202,6 +203,19 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 	}
 	return due.next, nil
 }
+
+// inPieces does a slice piece by piece, until nothing is left.
+func inPieces(tx store.Tx, slice int, do func(limit int) (more bool, err error)) error {
+	for done := 0; !full(tx, slice, done); done += piece {
+		if more, err := do(piece); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// full says whether a slice of which so much is done ends here.
+func full(tx store.Tx, slice, done int) bool { return done >= slice || done > 0 && tx.Pressed() }
 
 // due is what a round has to do.
 type due struct {

@@ -23,22 +23,24 @@ func (s *step) sweep(j job.Job) error {
 	if !at.of.Equal(j.ChangedAt) {
 		at = sweep{of: j.ChangedAt}
 	}
-	rows, next, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{After: at.after, Limit: slice})
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		seen, ok := job.Effective(r.Execution, r.Entry.Job, s.now)
-		if !ok || seen.Version == r.Version {
-			continue
-		}
-		if err := s.sweepRow(r); err != nil {
+	for done := 0; !full(s.tx, slice, done) && (done == 0 || at.after != ""); done += piece {
+		rows, next, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{After: at.after, Limit: piece})
+		if err != nil {
 			return err
 		}
-		at.changed = true
+		for _, r := range rows {
+			seen, ok := job.Effective(r.Execution, r.Entry.Job, s.now)
+			if !ok || seen.Version == r.Version {
+				continue
+			}
+			if err := s.sweepRow(r); err != nil {
+				return err
+			}
+			at.changed = true
+		}
+		at.after = next
 	}
-	at.after = next
-	if next == "" {
+	if at.after == "" {
 		if !at.changed {
 			s.Log.Error("a cancelled job's counters say that executions are left to sweep, and there are none", "job", j.ID)
 			delete(s.sweeps, j.Key)
@@ -71,27 +73,37 @@ func (s *step) sweepRow(r store.Row) error {
 // the job when there are none left: then its id is free.
 func (s *step) drop(j job.Job) error {
 	delete(s.sweeps, j.Key)
+	for done := 0; !full(s.tx, slice, done); done += piece {
+		if more, err := s.dropPiece(j); err != nil || !more {
+			return err
+		}
+	}
+	return s.tx.SetDue(j.Key, s.now)
+}
+
+// dropPiece removes some executions; when there are none left, the job.
+func (s *step) dropPiece(j job.Job) (more bool, err error) {
 	// One row more, because a row's counters depend on the attempt before it.
-	rows, _, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{Limit: slice + 1})
+	rows, _, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{Limit: piece + 1})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(rows) == 0 {
 		if err := s.tx.DropJob(j.Key); err != nil {
-			return err
+			return false, err
 		}
-		return s.Events.Job(s.tx, ops.JobDeleted, j, job.Tally{}, s.now)
+		return false, s.Events.Job(s.tx, ops.JobDeleted, j, job.Tally{}, s.now)
 	}
-	for i, r := range rows[:min(slice, len(rows))] {
+	for i, r := range rows[:min(piece, len(rows))] {
 		q := job.Queue{Named: r.Entry}
 		if i+1 < len(rows) && rows[i+1].ThingKey == r.ThingKey {
 			q.Previous = rows[i+1].Entry
 		}
 		if err := s.dropRow(r, q); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.tx.SetDue(j.Key, s.now)
+	return true, nil
 }
 
 func (s *step) dropRow(r store.Row, q job.Queue) error {

@@ -57,6 +57,10 @@ type Registry interface {
 	// Above are the keys of a group and of its ancestors, the root first: also of
 	// a deleted one whose memberships remain. None: it is not known.
 	Above(group int64) ([]int64, error)
+	// Pressed says whether devices wait for this transaction: one that walks many
+	// rows stops at the next and does the rest in another. Never so in a View.
+	Pressed() bool
+
 	// CountChildren counts the direct children of a group, up to limit.
 	CountChildren(group int64, limit int) (int, error)
 

@@ -28,6 +28,7 @@ var batches = []check{
 	{"the queues of a thing's namespaces are apart, each with its own limit", namespaces},
 	{"a decision sees a job's flag as the last update left it", freshFlag},
 	{"a named execution comes with its neighbours", neighbours},
+	{"an update is told that a device waits for it", pressedUpdate},
 	{"after Close nothing is accepted", afterClose},
 	{"what is submitted from many goroutines is done once each", manyGoroutines},
 }
@@ -265,6 +266,34 @@ func endedContext(t *testing.T, w *world) {
 	if !errors.Is(err, why) {
 		t.Errorf("got %v, want the cause", err)
 	}
+}
+
+func pressedUpdate(t *testing.T, w *world) {
+	w.thing("pump")
+	decided := make(chan error, 1)
+	w.update(func(tx store.Tx) error {
+		if tx.Pressed() {
+			t.Error("nobody waits")
+		}
+		w.Submit(store.Keys{Thing: "pump"}, func(store.Snapshot) (store.Changes, error) { return store.Changes{}, nil },
+			func(_ store.Commit, err error) { decided <- err })
+		for range 1000 {
+			if tx.Pressed() {
+				return nil
+			}
+		}
+		t.Error("a device waits, and the update is not told")
+		return nil
+	})
+	if err := <-decided; err != nil {
+		t.Error(err)
+	}
+	w.view(func(tx store.Tx) error {
+		if tx.Pressed() {
+			t.Error("nobody waits for a View")
+		}
+		return nil
+	})
 }
 
 func viewIsConsistent(t *testing.T, w *world) {
