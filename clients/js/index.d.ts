@@ -36,11 +36,22 @@ export interface Execution {
   approximateSecondsBeforeTimedOut?: number;
 }
 
+/** Met when, of at least so many things that have ended the job, this percentage or more have failed in this way. */
+export interface Criterion {
+  failureType: 'FAILED' | 'REJECTED' | 'TIMED_OUT' | 'ALL';
+  thresholdPercentage: number;
+  minNumberOfExecutedThings: number;
+}
+
 export interface Job {
   things?: string[];
   groups?: string[];
   document?: unknown;
   timeoutMinutes?: number;
+  /** How often a thing is given the job again: { FAILED: 2, TIMED_OUT: 1 }, or ALL alone. */
+  retries?: { FAILED?: number; TIMED_OUT?: number; ALL?: number };
+  /** Any of them cancels the job. */
+  abort?: Criterion[];
   /** The rest of CreateJob, by AWS's names. */
   [member: string]: unknown;
 }
@@ -70,6 +81,8 @@ export interface Drover {
   job(id: string, job?: Job): Promise<void>;
   cancelJob(id: string, options?: { force?: boolean }): Promise<void>;
   execution(thing: string, job: string): Promise<Execution | undefined>;
+  /** The statuses of all that a thing has had of a job, the first attempt first. */
+  attempts(thing: string, job: string): Promise<Status[]>;
   jobStatus(id: string): Promise<JobStatus | undefined>;
   waitExecution(thing: string, job: string, status: Status): Promise<Execution>;
   waitJob(id: string, status: JobStatus): Promise<void>;
