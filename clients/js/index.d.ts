@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 export interface Options {
   /** The context of a test: the server ends with it. */
   t?: { after(fn: () => unknown): void };
@@ -27,6 +29,7 @@ export interface Execution {
   jobId: string;
   thingArn: string;
   status: Status;
+  forceCanceled?: boolean;
   statusDetails?: { detailsMap?: Record<string, string> };
   executionNumber: number;
   versionNumber: number;
@@ -73,6 +76,8 @@ export interface Drover {
   patience: number;
 
   stop(): Promise<void>;
+  /** `await using drover = await startDrover()` stops it at the end of its block. */
+  [Symbol.asyncDispose](): Promise<void>;
   /** One request of the control plane, or under /drover/v1/; what is refused is thrown as Refused. */
   call(method: string, path: string, body?: unknown): Promise<any>;
   thing(...names: string[]): Promise<void>;
@@ -106,6 +111,12 @@ export interface Fired {
   status: string;
 }
 
+/** One of by, to and until. */
+export type Move =
+  | { by: Duration; to?: never; until?: never; atMost?: never }
+  | { to: Time; by?: never; until?: never; atMost?: never }
+  | { until: 'idle'; atMost?: Duration; by?: never; to?: never };
+
 export interface Moved {
   from: number;
   now: number;
@@ -121,7 +132,7 @@ export interface Clock {
   state(): Promise<{ mode: 'real' | 'virtual'; now: number; time: string; nextDue?: number }>;
   /** Domain time in epoch seconds; what is due now has happened when it resolves. */
   now(): Promise<number>;
-  advance(move: { by: Duration } | { to: Time } | { until: 'idle'; atMost?: Duration }): Promise<Moved>;
+  advance(move: Move): Promise<Moved>;
 }
 
 export interface Fault {
