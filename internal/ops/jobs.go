@@ -42,14 +42,14 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 	if err := checkDocument(document); err != nil {
 		return nil, err
 	}
-	if n := len(in.Targets); n > job.MaxTargets {
-		return nil, job.Errorf(job.LimitExceeded, "%d targets are too many: a job may have at most %d, put the things into a group", n, job.MaxTargets)
+	if err := c.jobQuotas.CheckTargets(in.JobID, len(in.Targets)); err != nil {
+		return nil, err
 	}
 	asked, err := c.newJob(by, in)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.Tags)
+	tags, err := c.newTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (c *Control) newJob(by Caller, in *iot.CreateJobInput) (j job.Job, err erro
 	if j.Abort, err = abort(in.AbortConfig); err != nil {
 		return j, err
 	}
-	if j.Retry, err = retry(in.JobExecutionsRetryConfig); err != nil {
+	if j.Retry, err = c.retry(in.JobExecutionsRetryConfig); err != nil {
 		return j, err
 	}
 	j.Retries = j.Retry.Budget()

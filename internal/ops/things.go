@@ -34,7 +34,7 @@ func attributesOf(p *iot.AttributePayload) map[string]string {
 // for its type.
 func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThingInput) (*iot.CreateThingOutput, error) {
 	given := attributesOf(in.AttributePayload)
-	if err := registry.CheckAttributes(given, in.ThingTypeName); err != nil {
+	if err := c.quotas.CheckAttributes(given, in.ThingTypeName); err != nil {
 		return nil, err
 	}
 	var t registry.Thing
@@ -95,7 +95,7 @@ func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThing
 				return err
 			}
 		}
-		if t, err = t.Update(u, in.ExpectedVersion); err != nil {
+		if t, err = t.Update(u, in.ExpectedVersion, c.quotas); err != nil {
 			return err
 		}
 		if err := tx.PutThing(&t); err != nil {
@@ -168,7 +168,7 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 
 // dropThing removes a thing that has nothing left to do, and tells of it.
 func (c *Control) dropThing(tx store.Tx, t registry.Thing) error {
-	groups, _, err := tx.GroupsOfThing(t.Key, store.Page{Limit: registry.MaxGroups})
+	groups, err := groupsOf(tx, t.Key)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (c *Control) CreateThingType(ctx context.Context, _ Caller, in *iot.CreateT
 	if err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.Tags)
+	tags, err := c.newTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
