@@ -9,6 +9,9 @@ type Quotas struct {
 // AWSQuotas are AWS's own.
 func AWSQuotas() Quotas { return Quotas{Targets: MaxTargets, Retries: MaxRetries} }
 
+// MaxDocument is the longest job document, in bytes (control-plane.md H).
+const MaxDocument = 32_768
+
 // CheckTargets errors: LimitExceeded for a job of more targets.
 func (q Quotas) CheckTargets(id ID, n int) error {
 	if q.Targets > 0 && n > q.Targets {

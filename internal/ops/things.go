@@ -41,7 +41,7 @@ func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThing
 	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
 		t, err = tx.Thing(in.ThingName)
 		if errors.Is(err, store.ErrNotFound) {
-			if err := usable(tx, in.ThingTypeName); err != nil {
+			if err := usable(tx, in.ThingTypeName, true); err != nil {
 				return err
 			}
 			t = registry.NewThing(uuid.NewString(), in.ThingName, given, c.Now())
@@ -91,7 +91,7 @@ func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThing
 		}
 		before := t.Type
 		if u.Type != before {
-			if err := usable(tx, u.Type); err != nil {
+			if err := usable(tx, u.Type, false); err != nil {
 				return err
 			}
 		}
