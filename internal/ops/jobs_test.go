@@ -61,8 +61,12 @@ func TestCreateJobRefuses(t *testing.T) {
 		{"a document of more bytes than characters", func(in *iot.CreateJobInput) { in.Document = `"` + strings.Repeat("é", 16_384) + `"` }, job.InvalidRequest},
 		{"a target that is no ARN", func(in *iot.CreateJobInput) { in.Targets = []string{"pump"} }, job.InvalidRequest},
 		{"a target of another region", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws:iot:us-east-1:123456789012:thing/pump"} }, job.InvalidRequest},
-		{"a target of another account", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws:iot:eu-central-1:210987654321:thing/pump"} }, job.InvalidRequest},
-		{"a target of another partition", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws-cn:iot:eu-central-1:123456789012:thing/pump"} }, job.InvalidRequest},
+		{"a target of another account", func(in *iot.CreateJobInput) {
+			in.Targets = []string{"arn:aws:iot:eu-central-1:210987654321:thing/pump"}
+		}, job.InvalidRequest},
+		{"a target of another partition", func(in *iot.CreateJobInput) {
+			in.Targets = []string{"arn:aws-cn:iot:eu-central-1:123456789012:thing/pump"}
+		}, job.InvalidRequest},
 		{"a target of another service", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws:s3:eu-central-1:123456789012:thing/pump"} }, job.InvalidRequest},
 		{"a target whose name no thing can have", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thing/pump/7"} }, job.InvalidRequest},
 		{"a target whose name no group can have", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thinggroup/a b"} }, job.InvalidRequest},
