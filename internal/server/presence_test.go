@@ -7,24 +7,33 @@ import (
 	"github.com/drover-iot/drover/internal/sim"
 )
 
-// control-plane.md C, lifecycle events: connect and its disconnect share a version.
-func TestAConnectionAndItsEndHaveOneVersionAndTheNextALaterOne(t *testing.T) {
-	s := begin(t, devConfig())
+// presence is an event of a client that comes or goes.
+type presence struct {
+	EventType, SessionIdentifier, DisconnectReason string
+	VersionNumber                                  int64
+}
+
+// watch hears of pump-7, and gives the next event of it.
+func watch(t *testing.T, s *Server) (next func() presence) {
+	t.Helper()
 	fleet := listener(t, s, sim.Login{ClientID: "fleet"}, "notify")
 	if err := fleet.Subscribe(t.Context(), "$aws/events/presence/+/pump-7"); err != nil {
 		t.Fatal(err)
 	}
-	type event struct {
-		EventType, SessionIdentifier string
-		VersionNumber                int64
-	}
-	next := func() (e event) {
+	return func() (e presence) {
+		t.Helper()
 		if err := json.Unmarshal(receive(t, fleet).Payload, &e); err != nil {
 			t.Fatal(err)
 		}
 		return e
 	}
-	var before event
+}
+
+// control-plane.md C, lifecycle events: connect and its disconnect share a version.
+func TestAConnectionAndItsEndHaveOneVersionAndTheNextALaterOne(t *testing.T) {
+	s := begin(t, devConfig())
+	next := watch(t, s)
+	var before presence
 	for range 3 {
 		c := listener(t, s, sim.Login{ClientID: "pump-7"}, "notify")
 		came := next()
@@ -40,5 +49,20 @@ func TestAConnectionAndItsEndHaveOneVersionAndTheNextALaterOne(t *testing.T) {
 			t.Errorf("after %+v came %+v", before, came)
 		}
 		before = came
+	}
+}
+
+func TestWhoIsTakenOverIsToldToBeADuplicate(t *testing.T) {
+	s := begin(t, devConfig())
+	next := watch(t, s)
+	listener(t, s, sim.Login{ClientID: "pump-7"}, "notify")
+	first := next()
+	listener(t, s, sim.Login{ClientID: "pump-7"}, "notify")
+	gone, came := next(), next()
+	if gone.EventType == "connected" { // in either order
+		gone, came = came, gone
+	}
+	if gone.EventType != "disconnected" || gone.DisconnectReason != "DUPLICATE_CLIENTID" || gone.VersionNumber != first.VersionNumber || came.VersionNumber <= first.VersionNumber {
+		t.Errorf("first %+v, gone %+v, came %+v", first, gone, came)
 	}
 }
