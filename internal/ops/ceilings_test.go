@@ -56,12 +56,7 @@ func TestEveryCeilingIsAWSsUnlessItIsLifted(t *testing.T) {
 		}
 		return tags
 	}
-	thingARNs := func(n int) (arns []string) {
-		for _, name := range counted(arnsThing, n) {
-			arns = append(arns, name)
-		}
-		return arns
-	}
+	thingARNs := func(n int) []string { return counted(arnsThing, n) }
 	things := func(p *plane, n int) {
 		for _, name := range counted("t", n) {
 			p.things(registry.Name(name))
