@@ -331,6 +331,23 @@ func (c *client) subscribe(filters []string, qos byte, subscriptionID int) (uint
 	return id, c.write(frame(pktSubscribe, 2, parts...))
 }
 
+// unsubscribe sends one UNSUBSCRIBE for all filters and waits for its UNSUBACK.
+func (c *client) unsubscribe(filters []string) error {
+	id := c.newID()
+	parts := []any{id}
+	if c.v5 {
+		parts = append(parts, properties())
+	}
+	for _, f := range filters {
+		parts = append(parts, f)
+	}
+	if err := c.write(frame(pktUnsubscribe, 2, parts...)); err != nil {
+		return err
+	}
+	_, err := c.acknowledged(id, pktUnsuback)
+	return err
+}
+
 // granted waits for the SUBACK and gives its codes.
 func (c *client) granted(id uint16) ([]byte, error) {
 	rest, err := c.acknowledged(id, pktSuback)

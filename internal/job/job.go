@@ -32,7 +32,7 @@ func NewJob(id ID, targets []string, resolved []Target, pin int64, now time.Time
 	}
 }
 
-// MaxTargets is how many targets a job may have (control-plane.md H).
+// MaxTargets is how many targets a job may have at AWS (control-plane.md H).
 const MaxTargets = 100
 
 // ParseSelection gives the selection with this name. Errors: InvalidRequest.

@@ -48,7 +48,7 @@ func (j Job) Update(u Update, now time.Time) (Job, error) {
 // Associate adds targets to a CONTINUOUS job, which are rolled out at its rate;
 // those it has already make no difference. pin is the membership sequence of
 // now. Errors: InvalidRequest for another kind of job or one that is not
-// IN_PROGRESS, LimitExceeded (control-plane.md A.3 AssociateTargetsWithJob).
+// IN_PROGRESS (control-plane.md A.3 AssociateTargetsWithJob).
 func (j Job) Associate(arns []string, resolved []Target, pin int64, comment string, now time.Time) (Job, error) {
 	switch {
 	case j.Selection != Continuous:
@@ -61,9 +61,6 @@ func (j Job) Associate(arns []string, resolved []Target, pin int64, comment stri
 		if !slices.Contains(known, t) {
 			targets, known = append(targets, arns[i]), append(known, t)
 		}
-	}
-	if len(targets) > MaxTargets {
-		return j, Errorf(LimitExceeded, "Job %s would have %d targets: at most %d are allowed, put the things into a group", j.ID, len(targets), MaxTargets)
 	}
 	x := &j.Expansion
 	if x.Done && len(targets) > len(j.Targets) {

@@ -23,9 +23,9 @@ func (c *Control) Import(ctx context.Context, by Caller, lines []fleet.Line) (do
 	var refusal error
 	err = c.Store.Update(ctx, func(tx store.Tx) error {
 		done, refusal = 0, nil
-		inside := c.Config
+		inside := *c.core
 		inside.Store = within{c.Store, tx}
-		in := &Control{&core{inside}}
+		in := &Control{&inside}
 		for done < len(lines) && (done == 0 || !tx.Pressed()) {
 			err := in.importLine(ctx, by, lines[done])
 			var e *job.Error
@@ -53,7 +53,9 @@ func (c *Control) importLine(ctx context.Context, by Caller, l fleet.Line) (err 
 	case l.Member != nil:
 		_, err = c.AddThingToThingGroup(ctx, by, l.Member)
 	default:
-		_, err = c.CreateThing(ctx, by, l.Thing)
+		if err = c.quotas.CheckGroupCount(l.Thing.ThingName, len(l.Groups)); err == nil {
+			_, err = c.CreateThing(ctx, by, l.Thing)
+		}
 		for i := 0; i < len(l.Groups) && err == nil; i++ {
 			_, err = c.AddThingToThingGroup(ctx, by, &iot.AddThingToThingGroupInput{ThingGroupName: l.Groups[i], ThingName: l.Thing.ThingName})
 		}

@@ -34,14 +34,14 @@ func attributesOf(p *iot.AttributePayload) map[string]string {
 // for its type.
 func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThingInput) (*iot.CreateThingOutput, error) {
 	given := attributesOf(in.AttributePayload)
-	if err := registry.CheckAttributes(given, in.ThingTypeName); err != nil {
+	if err := c.quotas.CheckAttributes(given, in.ThingTypeName); err != nil {
 		return nil, err
 	}
 	var t registry.Thing
 	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
 		t, err = tx.Thing(in.ThingName)
 		if errors.Is(err, store.ErrNotFound) {
-			if err := usable(tx, in.ThingTypeName); err != nil {
+			if err := usable(tx, in.ThingTypeName, true); err != nil {
 				return err
 			}
 			t = registry.NewThing(uuid.NewString(), in.ThingName, given, c.Now())
@@ -91,11 +91,11 @@ func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThing
 		}
 		before := t.Type
 		if u.Type != before {
-			if err := usable(tx, u.Type); err != nil {
+			if err := usable(tx, u.Type, false); err != nil {
 				return err
 			}
 		}
-		if t, err = t.Update(u, in.ExpectedVersion); err != nil {
+		if t, err = t.Update(u, in.ExpectedVersion, c.quotas); err != nil {
 			return err
 		}
 		if err := tx.PutThing(&t); err != nil {
@@ -168,7 +168,7 @@ func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) 
 
 // dropThing removes a thing that has nothing left to do, and tells of it.
 func (c *Control) dropThing(tx store.Tx, t registry.Thing) error {
-	groups, _, err := tx.GroupsOfThing(t.Key, store.Page{Limit: registry.MaxGroups})
+	groups, err := groupsOf(tx, t.Key)
 	if err != nil {
 		return err
 	}

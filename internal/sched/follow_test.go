@@ -32,6 +32,8 @@ func (f *fleet) do(steps string) {
 		switch step {
 		case "join":
 			f.join("line", "a")
+		case "joinSecond":
+			f.join("second", "a")
 		case "leave":
 			f.leave("line", "a")
 		case "delete":
