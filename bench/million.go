@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/drover-iot/drover/internal/sim/operator"
 	"github.com/drover-iot/drover/internal/sim/process"
 )
@@ -38,6 +40,7 @@ func (s *suite) million(ctx context.Context) error {
 	if err := s.seedMillion(ctx, data); err != nil {
 		return err
 	}
+	unix.Sync() // what the import has left to write is not written meanwhile
 	return s.restarted(ctx, data, func(f *fleetServer) error {
 		m := &Million{Things: s.Fleet, Moving: s.Moving}
 		s.results.Million = m

@@ -213,10 +213,10 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 		return nil, "", err
 	}
 	pg := pager{limit: p.Limit}
-	sql, args := "SELECT "+jobColumns+" FROM job j JOIN expansion x ON x.job = j.key WHERE j.key < ? ORDER BY j.key DESC LIMIT ?", []any{}
+	sql, args := "SELECT "+jobColumns+" FROM job j JOIN expansion x ON x.job = j.key WHERE j.key < ? ORDER BY j.key DESC LIMIT ?+0", []any{}
 	if f.Target != "" {
 		sql = "SELECT " + jobColumns + ` FROM job_target o CROSS JOIN job j ON j.key = o.job JOIN expansion x ON x.job = j.key
-			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
+			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?+0`
 		args = append(args, f.Target)
 	}
 	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0 || f.Namespace != ""))
@@ -237,9 +237,9 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 }
 
 func (t *tx) CountJobs(s job.JobStatus, of job.Selection, limit int) (n int, err error) {
-	sql, args := "SELECT 1 FROM job WHERE status = ? LIMIT ?", []any{int64(s), limit}
+	sql, args := "SELECT 1 FROM job WHERE status = ? LIMIT ?+0", []any{int64(s), limit}
 	if of != 0 {
-		sql, args = "SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?", []any{int64(s), int64(of), limit}
+		sql, args = "SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?+0", []any{int64(s), int64(of), limit}
 	}
 	err = t.c.query(sql, args, func(*row) error { n++; return nil })
 	return n, err

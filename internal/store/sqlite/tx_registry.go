@@ -114,7 +114,7 @@ func (t *tx) Things(f store.ThingFilter, p store.Page) (things []registry.Thing,
 	if f.Type != "" {
 		where, args = " AND type = ? AND type <> ''", append(args, string(f.Type))
 	}
-	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0"+where+" AND name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0"+where+" AND name > ? ORDER BY name LIMIT ?+0",
 		append(args, p.After, pg.rows(f.Attribute != "")), func(r *row) error {
 			thing, err := scanThing(r)
 			if err != nil {
@@ -186,7 +186,7 @@ func (t *tx) leave(which string, args ...any) error {
 
 func (t *tx) ThingsInGroup(group int64, p store.Page) (names []registry.Name, next string, err error) {
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT name FROM membership WHERE grp = ? AND left_at = 0 AND name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT name FROM membership WHERE grp = ? AND left_at = 0 AND name > ? ORDER BY name LIMIT ?+0",
 		[]any{group, p.After, pg.rows(false)}, func(r *row) error {
 			keep, err := pg.take(r.text(0), true)
 			if keep {
@@ -201,7 +201,7 @@ func (t *tx) ThingsInGroup(group int64, p store.Page) (names []registry.Name, ne
 func (t *tx) GroupsOfThing(thing int64, p store.Page) (groups []registry.Group, next string, err error) {
 	pg := pager{limit: p.Limit}
 	err = t.paged("SELECT "+groupColumns+` FROM membership m JOIN thing_group g ON g.key = m.grp
-		WHERE m.thing = ? AND m.left_at = 0 AND g.name > ? ORDER BY g.name LIMIT ?`,
+		WHERE m.thing = ? AND m.left_at = 0 AND g.name > ? ORDER BY g.name LIMIT ?+0`,
 		[]any{thing, p.After, pg.rows(false)}, func(r *row) error {
 			group, err := scanGroup(r)
 			if err != nil {

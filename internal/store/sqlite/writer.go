@@ -209,6 +209,15 @@ func (w *writer) take() (tasks []*task, restart, ok bool) {
 	return tasks, restart, len(tasks) > 0 || restart || !w.closed
 }
 
+// waiting takes the decisions that wait.
+func (w *writer) waiting() (tasks []*task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tasks = shift(tasks, &w.decisions)
+	w.asking.Store(int64(len(w.decisions)))
+	return tasks
+}
+
 // yield says whether updates, when they would have to share a commit, let the
 // decisions go first.
 func (w *writer) yield(share bool) bool {
@@ -258,14 +267,15 @@ func (w *writer) commit(tasks []*task) *batch {
 	if err == nil {
 		return b
 	}
-	if len(tasks) == 1 {
-		tasks[0].err = err
+	if len(b.tasks) == 1 {
+		b.fail(err)
 		return b
 	}
-	all := &batch{w: w, tasks: b.tasks}
+	all := &batch{w: w}
 	for _, t := range b.tasks {
 		t.err, t.effects, t.events = nil, nil, nil
 		one := w.commit([]*task{t})
+		all.tasks = append(all.tasks, one.tasks...) // it, and who has joined it
 		all.rows += one.rows
 		all.wakes = append(all.wakes, one.wakes...)
 		all.commit = one.commit
@@ -302,6 +312,15 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 		}
 		if err := b.run(t, task); err != nil {
 			return b, err
+		}
+	}
+	if !late.IsZero() { // who asked while an update ran shares its commit
+		asked := w.waiting()
+		b.tasks = slices.Concat(b.tasks, asked)
+		for _, task := range asked {
+			if err := b.run(t, task); err != nil {
+				return b, err
+			}
 		}
 	}
 	if err := b.flush(t); err != nil {

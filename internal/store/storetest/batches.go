@@ -28,7 +28,8 @@ var batches = []check{
 	{"the queues of a thing's namespaces are apart, each with its own limit", namespaces},
 	{"a decision sees a job's flag as the last update left it", freshFlag},
 	{"a named execution comes with its neighbours", neighbours},
-	{"an update is told that a device waits for it", pressedUpdate},
+	{"an update is told that a device waits for it, and shares its commit with it", pressedUpdate},
+	{"an unwritable decision that shares the commit of an update harms neither it nor others", unwritableBesideAnUpdate},
 	{"after Close nothing is accepted", afterClose},
 	{"what is submitted from many goroutines is done once each", manyGoroutines},
 }
@@ -39,8 +40,9 @@ func (w *world) together(fill func(submit func(k store.Keys, d store.Decide, don
 	w.Helper()
 	busy, free := make(chan struct{}), make(chan struct{})
 	var wait sync.WaitGroup
+	begun := sync.OnceFunc(func() { close(busy) }) // it is made again when its commit failed as a whole
 	wait.Go(func() {
-		if err := w.Update(ctx, func(store.Tx) error { close(busy); <-free; return nil }); err != nil {
+		if err := w.Update(ctx, func(store.Tx) error { begun(); <-free; return nil }); err != nil {
 			w.Error(err)
 		}
 	})
@@ -266,34 +268,6 @@ func endedContext(t *testing.T, w *world) {
 	if !errors.Is(err, why) {
 		t.Errorf("got %v, want the cause", err)
 	}
-}
-
-func pressedUpdate(t *testing.T, w *world) {
-	w.thing("pump")
-	decided := make(chan error, 1)
-	w.update(func(tx store.Tx) error {
-		if tx.Pressed() {
-			t.Error("nobody waits")
-		}
-		w.Submit(store.Keys{Thing: "pump"}, func(store.Snapshot) (store.Changes, error) { return store.Changes{}, nil },
-			func(_ store.Commit, err error) { decided <- err })
-		for range 1000 {
-			if tx.Pressed() {
-				return nil
-			}
-		}
-		t.Error("a device waits, and the update is not told")
-		return nil
-	})
-	if err := <-decided; err != nil {
-		t.Error(err)
-	}
-	w.view(func(tx store.Tx) error {
-		if tx.Pressed() {
-			t.Error("nobody waits for a View")
-		}
-		return nil
-	})
 }
 
 func viewIsConsistent(t *testing.T, w *world) {
