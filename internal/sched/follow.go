@@ -35,19 +35,31 @@ func (s *step) follow(j job.Job) (more bool, err error) {
 	return true, s.tx.SetDue(j.Key, s.now)
 }
 
-// followOne does what follows from one note; walked is false when a slice of a
-// dissolved group has left others of its things.
+// followOne does what follows from one note; walked is false when a slice of the
+// things that it is about has left others of them.
 func (s *step) followOne(j job.Job, r store.Retarget) (walked bool, err error) {
-	if r.Group == 0 {
-		return true, s.retarget(j, r.Thing, r.Joined)
-	}
-	pin, err := s.tx.Pin()
-	if err != nil {
-		return false, err
-	}
-	members, err := s.tx.Members(r.Group, pin, r.After, slice)
-	if err != nil || len(members) == 0 {
-		return true, err
+	var members []store.Member
+	verdict, covers := job.Held, true // those of associated targets
+	switch {
+	case r.Thing.Key != 0:
+		if r.Joined {
+			return true, s.retarget(j, r.Thing, s.joins)
+		}
+		return true, s.retarget(j, r.Thing, job.Leaves)
+	case r.Group != 0:
+		verdict, covers = job.Leaves, false // those of a dissolved group that no other target holds
+		pin, err := s.tx.Pin()
+		if err != nil {
+			return false, err
+		}
+		members, err = s.tx.Members(r.Group, pin, r.After, slice)
+		if err != nil {
+			return false, err
+		}
+	default:
+		if members, err = s.tx.WhoLeft(j.Key, r.After, slice); err != nil {
+			return false, err
+		}
 	}
 	for _, m := range members {
 		r.After = m.Key
@@ -55,57 +67,56 @@ func (s *step) followOne(j job.Job, r store.Retarget) (walked bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if covered {
+		if covered != covers {
 			continue
 		}
-		if err := s.retarget(j, m, false); err != nil {
+		if err := s.retarget(j, m, verdict); err != nil {
 			return false, err
 		}
+	}
+	if len(members) == 0 {
+		return true, nil
 	}
 	return false, s.tx.PutRetarget(j.Key, r)
 }
 
+func (s *step) joins(newest job.Execution) job.Verdict { return job.Joins(newest, !s.NoSecondSuccess) }
+
 // retarget does what follows for a thing that became a target of the job, or
 // ceased to be one.
-func (s *step) retarget(j job.Job, m store.Member, joined bool) error {
+func (s *step) retarget(j job.Job, m store.Member, verdict func(newest job.Execution) job.Verdict) error {
 	if m.Name == "" {
 		return nil // deleted since: what it had pending was removed with it
 	}
-	newest, err := s.tx.Newest(j.Key, m.Key)
+	newest, err := s.newest(j, m)
 	if err != nil {
 		return err
 	}
-	if newest.Status.Pending() {
-		// What the clock has overtaken happened before.
-		if newest, err = s.swept(j, m.Name, newest); err != nil {
-			return err
-		}
-	}
-	verdict := job.Leaves(newest)
-	if joined {
-		verdict = job.Joins(newest, !s.NoSecondSuccess)
-	}
-	switch verdict {
+	switch v := verdict(newest); v {
 	case job.Create:
 		return s.enqueue(j, m, newest)
 	case job.Take:
 		return s.apply(j, m.Name, newest.Number, job.Change{Kind: job.Remove, Actor: job.ActorService})
 	case job.Mark, job.Unmark:
-		return s.tx.MarkLeft(newest, verdict == job.Mark)
+		return s.tx.MarkLeft(newest, v == job.Mark)
 	}
 	return nil
 }
 
-// swept writes down what the clock has made of a pending attempt, and gives the
-// newest as it then is.
-func (s *step) swept(j job.Job, thing registry.Name, newest job.Execution) (job.Execution, error) {
+// newest is the thing's newest attempt of the job. What the clock has made of it
+// happened before, and is written down.
+func (s *step) newest(j job.Job, m store.Member) (job.Execution, error) {
+	newest, err := s.tx.Newest(j.Key, m.Key)
+	if err != nil || !newest.Status.Pending() {
+		return newest, err
+	}
 	if seen, ok := job.Effective(newest, j.State, s.now); ok && seen.Version == newest.Version {
 		return newest, nil
 	}
-	if err := s.apply(j, thing, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
+	if err := s.apply(j, m.Name, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
 		return newest, err
 	}
-	return s.tx.Newest(j.Key, newest.ThingKey)
+	return s.tx.Newest(j.Key, m.Key)
 }
 
 // apply changes one execution.

@@ -218,6 +218,8 @@ type Rollouts interface {
 	// Newest is the thing's newest attempt of the job, as stored and without the
 	// job's id; Number 0: it has none.
 	Newest(jobKey, thing int64) (job.Execution, error)
+	// LastQueued is the queue sequence (Seq) of the execution that was queued last.
+	LastQueued() (int64, error)
 
 	// Followers are the CONTINUOUS jobs that are not over and have this group
 	// among their targets.
@@ -234,6 +236,9 @@ type Rollouts interface {
 	// MarkLeft sets or clears Left of one execution, and nothing else of it: it
 	// is no change that a device sees. ErrNotFound.
 	MarkLeft(e job.Execution, left bool) error
+	// WhoLeft are the things, by key, after a thing's key, of which an attempt of the
+	// job has Left; living things only.
+	WhoLeft(jobKey, after int64, limit int) ([]Member, error)
 	// DueTimers are executions whose timer has run out, earliest first; those
 	// of jobs that are being deleted end with their job.
 	DueTimers(now time.Time, limit int) ([]Due, error)
@@ -266,13 +271,14 @@ type Member struct {
 }
 
 // Retarget is what has become of something that a CONTINUOUS job follows: a
-// thing has become a target of it or ceased to be one, or a group was dissolved,
-// whose things are walked by the cursor After.
+// thing has become a target of it or ceased to be one; or a group was dissolved,
+// whose things are walked by the cursor After; or, with neither, targets were
+// associated, and the things that have left are walked.
 type Retarget struct {
 	Seq    int64  // of the job's
 	Thing  Member // its name is empty when it is gone
 	Joined bool
-	Group  int64 // 0: it is about Thing
+	Group  int64
 	After  int64
 }
 
