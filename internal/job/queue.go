@@ -242,6 +242,16 @@ func (q Queue) Drop(now time.Time) Outcome {
 	return out
 }
 
+// Emptied is what devices hear when all of a thing's queue goes at once. What a
+// job's flag or the clock has overtaken counts as if it had been seen until now.
+func (q Queue) Emptied(thing int64, n Namespace, now time.Time) []Effect {
+	seen := func(e Entry) bool { return e.Job.Status != JobScheduled }
+	if !slices.ContainsFunc(q.Pending, seen) {
+		return nil
+	}
+	return []Effect{{ThingKey: thing, Namespace: n, Notify: true, Next: n == "", At: now}}
+}
+
 // Enqueue adds a new execution to the queue, behind all of its time: the store
 // numbers it (Seq) when it is written. previous is the thing's attempt of
 // the same job before it, with Number 0 if there is none.

@@ -59,7 +59,9 @@ type Decide func(Snapshot) (Changes, error)
 
 // Keys say what a decision must see.
 type Keys struct {
-	Thing  registry.Name
+	Thing registry.Name
+	// ThingKey, if it is not 0, is the thing in place of its name: also a deleted one.
+	ThingKey int64
 	Job    job.ID // the execution to read as Queue.Named; empty: none
 	Number int64  // its number; 0: the newest
 	Queue  QueueNeed

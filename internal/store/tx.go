@@ -34,9 +34,9 @@ type Registry interface {
 	Thing(registry.Name) (registry.Thing, error)
 	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
 	PutThing(*registry.Thing) error
-	// DeleteThing takes the thing, its memberships and its executions' place in
-	// the queue away; the name is free at once. Its shadows are there for nobody
-	// any more, and go with PruneShadows.
+	// DeleteThing takes the thing and its memberships away; the name is free at
+	// once. What it had pending has no timer any more and is listed by Removals. Its
+	// shadows are there for nobody any more, and go with PruneShadows.
 	DeleteThing(key int64) error
 	// Things are ordered by name.
 	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)
@@ -170,9 +170,9 @@ type JobFilter struct {
 type Executions interface {
 	// Snapshot is what Submit would show a decision.
 	Snapshot(Keys) (Snapshot, error)
-	// PendingNamespace is the first namespace in which the thing has stored
-	// pending rows; some is false when it has none at all.
-	PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error)
+	// PendingNamespaces are those in which the thing, also a deleted one, has stored
+	// pending rows, in their order.
+	PendingNamespaces(thing int64) ([]job.Namespace, error)
 	// Write applies what a decision has returned.
 	Write(Changes) error
 	// ExecutionsForJob are ordered by thing, then newest number first.
@@ -239,8 +239,13 @@ type Rollouts interface {
 	// WhoLeft are the things, by key, after a thing's key, of which an attempt of the
 	// job has Left; living things only.
 	WhoLeft(jobKey, after int64, limit int) ([]Member, error)
+	// Removals are deleted things that may have stored pending rows, limit at most.
+	Removals(limit int) ([]Member, error)
+	// Removed says that a deleted thing has none any more.
+	Removed(thing int64) error
 	// DueTimers are executions whose timer has run out, earliest first; those
-	// of jobs that are being deleted end with their job.
+	// of jobs that are being deleted end with their job, of deleted things with their
+	// thing.
 	DueTimers(now time.Time, limit int) ([]Due, error)
 	// NextTimer is when the earliest timer runs out; zero: there is none.
 	NextTimer() (time.Time, error)

@@ -10,10 +10,11 @@ CREATE TABLE thing (
   attributes TEXT NOT NULL,
   version    INTEGER NOT NULL,
   created    INTEGER NOT NULL,
-  deleted    INTEGER NOT NULL DEFAULT 0,  -- kept, nameless among the living, while executions name it
+  deleted    INTEGER NOT NULL DEFAULT 0,  -- kept, nameless among the living, while executions name it; 2: with pending ones
   type       TEXT NOT NULL DEFAULT ''     -- name of its thing type
 ) STRICT;
 CREATE UNIQUE INDEX thing_name ON thing (name) WHERE deleted = 0;
+CREATE INDEX thing_removing ON thing (key) WHERE deleted = 2;
 CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
 
 CREATE TABLE thing_type (

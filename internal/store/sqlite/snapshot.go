@@ -23,8 +23,10 @@ const (
 // its neighbours, and the pending rows of the namespace until one more than the
 // visible limit are seen.
 func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
-	if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
-		return snap, err
+	if snap.ThingKey = k.ThingKey; snap.ThingKey == 0 {
+		if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
+			return snap, err
+		}
 	}
 	namespace := k.Namespace
 	if k.Job != "" {

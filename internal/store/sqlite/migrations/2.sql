@@ -86,6 +86,7 @@ CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 
 -- The registry: thing types, hierarchies of groups, tags, event configurations.
 ALTER TABLE thing ADD COLUMN type TEXT NOT NULL DEFAULT '';
+CREATE INDEX thing_removing ON thing (key) WHERE deleted = 2;
 CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
 CREATE TABLE thing_type (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL,
   description TEXT NOT NULL, searchable TEXT NOT NULL, created INTEGER NOT NULL, deprecated INTEGER NOT NULL) STRICT;
