@@ -56,6 +56,9 @@ type writer struct {
 	states map[int64]job.State
 	jobs   map[job.ID]int64
 
+	// earliest is a time before which no timer runs out.
+	earliest time.Time
+
 	queueSeq, eventSeq, commits int64
 	selfCheckpoint              bool
 }
@@ -97,6 +100,7 @@ func (w *writer) readSequences() error {
 
 // forget empties the caches.
 func (w *writer) forget() {
+	w.earliest = time.Time{}
 	w.things, w.states, w.jobs = map[registry.Name]int64{}, map[int64]job.State{}, map[job.ID]int64{}
 }
 
@@ -224,7 +228,7 @@ func (w *writer) commit(tasks []*task) *batch {
 		return b
 	}
 	if len(tasks) == 1 {
-		tasks[0].err = err
+		tasks[0].err, tasks[0].effects, tasks[0].events = err, nil, nil
 		return b
 	}
 	all := &batch{w: w, tasks: b.tasks}
@@ -287,22 +291,25 @@ func (b *batch) run(t *tx, task *task) error {
 	if task.update != nil {
 		return b.runUpdate(t, task)
 	}
-	snap, err := t.Snapshot(task.keys)
-	if err != nil {
-		return err
+	for again := true; again; {
+		snap, err := t.Snapshot(task.keys)
+		if err != nil {
+			return err
+		}
+		changes, err := task.decide(snap)
+		if err != nil {
+			task.err = err
+			return nil
+		}
+		if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
+			return nil
+		}
+		if err := t.Write(changes); err != nil {
+			return err
+		}
+		task.effects, task.events = b.effects, b.events
+		again = changes.Again
 	}
-	changes, err := task.decide(snap)
-	if err != nil {
-		task.err = err
-		return nil
-	}
-	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
-		return nil
-	}
-	if err := t.Write(changes); err != nil {
-		return err
-	}
-	task.effects, task.events = b.effects, b.events
 	return nil
 }
 
@@ -398,10 +405,10 @@ func (w *writer) complete() {
 	for b := range w.batches {
 		for _, t := range b.tasks {
 			t.done(b.commit, t.err)
-			if t.err == nil && len(t.effects) > 0 && w.s.observer != nil {
+			if len(t.effects) > 0 && w.s.observer != nil {
 				w.s.observer.Effects(t.effects)
 			}
-			if t.err == nil && len(t.events) > 0 && w.s.observer != nil {
+			if len(t.events) > 0 && w.s.observer != nil {
 				w.s.observer.Events(t.events)
 			}
 		}
