@@ -270,7 +270,7 @@ func TestThoseWhoLeftAreWalkedInSlicesWhenATargetIsAssociated(t *testing.T) {
 	if got := left(); got != n-slice {
 		t.Errorf("after a slice %d have left, want %d", got, n-slice)
 	}
-	f.sched = New(f.sched.Config)
+	f.restart()
 	f.settle()
 	if got := left(); got != 0 {
 		t.Errorf("in the end %d have left", got)

@@ -55,7 +55,7 @@ func burdened(t *testing.T, jobs int) (*fleet, *onlyOnce) {
 // what is left becomes REMOVED when it runs again, in slices (control-plane.md B.3).
 func TestAThingWithMuchToDoIsGoneInOneTransaction(t *testing.T) {
 	const jobs = 3*ops.Removals + 5
-	f, once := burdened(t, jobs)
+	f, _ := burdened(t, jobs)
 	if err := f.report("a", "fw-001", job.InProgress); err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +88,7 @@ func TestAThingWithMuchToDoIsGoneInOneTransaction(t *testing.T) {
 		t.Errorf("with the thing %d are REMOVED, want %d", n, ops.Removals)
 	}
 
-	once.armed, once.done = false, false
-	f.sched = New(f.sched.Config)
+	f.restart()
 	before := removed()
 	f.round()
 	if n := removed(); n <= before || n > before+slice {
