@@ -125,6 +125,18 @@ func (k *core) changes(thing registry.Name, out job.Outcome, now time.Time) stor
 	}
 }
 
+// timely decides about a thing of whose queue every time-out is written down that
+// came before: the outcome does not depend on when the scheduler sees it
+// (device-plane.md 3.4, Timers).
+func (k *core) timely(thing registry.Name, snap store.Snapshot, decide store.Decide) (store.Changes, error) {
+	if out, ok := snap.Queue.TimeOut(snap.At); ok {
+		ch := k.changes(thing, out, snap.At)
+		ch.Again = true
+		return ch, nil
+	}
+	return decide(snap)
+}
+
 // blocking turns an asynchronous operation into one that waits.
 func blocking[Out any](ctx context.Context, start func(done func(Out, error))) (Out, error) {
 	type answer struct {

@@ -56,8 +56,12 @@ func (c *Control) AssociateTargetsWithJob(ctx context.Context, _ Caller, in *iot
 		if err != nil {
 			return err
 		}
-		now := c.Now()
-		if j, err = j.Associate(in.Targets, targets, pin, in.Comment, now); err != nil {
+		last, err := tx.LastQueued()
+		if err != nil {
+			return err
+		}
+		now, had := c.Now(), len(j.Resolved)
+		if j, err = j.Associate(in.Targets, targets, pin, last, in.Comment, now); err != nil {
 			return err
 		}
 		if err := c.jobQuotas.CheckTargets(j.ID, len(j.Targets)); err != nil {
@@ -66,7 +70,10 @@ func (c *Control) AssociateTargetsWithJob(ctx context.Context, _ Caller, in *iot
 		if err := tx.PutJob(&j, nil); err != nil {
 			return err
 		}
-		return tx.SetDue(j.Key, now)
+		if len(j.Resolved) > had {
+			return tx.AddRetarget(j.Key, store.Retarget{Joined: true})
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

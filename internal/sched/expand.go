@@ -97,7 +97,7 @@ func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 	x := j.Expansion
 	target := j.Resolved[x.Target]
 	if target.Group {
-		return s.tx.Members(max(x.Group, target.Key), x.Pin, x.After, limit)
+		return s.tx.Members(max(x.Group, target.Key), x.PinOf(target), x.After, limit)
 	}
 	if x.After >= target.Key {
 		return nil, nil
@@ -116,14 +116,15 @@ func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 // already, or an earlier target held it and what that one made was deleted, or
 // it has left a CONTINUOUS job before its turn.
 func (s *step) taken(j job.Job, m store.Member, newest job.Execution) (bool, error) {
-	if j.Expansion.Taken(newest) {
+	target := j.Resolved[j.Expansion.Target]
+	if target.Taken(newest) {
 		return true, nil
 	}
 	for _, earlier := range j.Resolved[:j.Expansion.Target] {
 		held := !earlier.Group && earlier.Key == m.Key
 		if earlier.Group {
 			var err error
-			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.Pin, m.Key); err != nil {
+			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.PinOf(target), m.Key); err != nil {
 				return false, err
 			}
 		}

@@ -52,7 +52,7 @@ const (
 	slice     = 128
 	piece     = 8
 	timerStep = 256 // timers are decisions like a device's, committed together
-	jobStep   = 32  // jobs of one round
+	jobStep   = 32  // jobs of one round, and deleted things
 
 	shadowSlice = 64 // shadows that go, each with pages of its own
 )
@@ -183,6 +183,9 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 	for _, key := range due.jobs {
 		errs = append(errs, s.work(ctx, key, now))
 	}
+	for _, thing := range due.removals {
+		errs = append(errs, s.remove(ctx, thing, now))
+	}
 	if due.prune {
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
 			return inPieces(tx, slice, tx.Prune)
@@ -219,14 +222,17 @@ func full(tx store.Tx, slice, done int) bool { return done >= slice || done > 0 
 
 // due is what a round has to do.
 type due struct {
-	timers  []store.Due
-	jobs    []int64
-	prune   bool
-	shadows bool      // that nobody remembers
-	next    time.Time // when nothing is due: the next time that something is
+	timers   []store.Due
+	jobs     []int64
+	removals []store.Member // deleted things with executions to remove
+	prune    bool
+	shadows  bool      // that nobody remembers
+	next     time.Time // when nothing is due: the next time that something is
 }
 
-func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune || d.shadows }
+func (d due) any() bool {
+	return len(d.timers)+len(d.jobs)+len(d.removals) > 0 || d.prune || d.shadows
+}
 
 func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -234,6 +240,9 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 			return err
 		}
 		if d.jobs, err = tx.DueJobs(now, jobStep); err != nil {
+			return err
+		}
+		if d.removals, err = tx.Removals(jobStep); err != nil {
 			return err
 		}
 		if d.prune, err = tx.Prune(0); err != nil {

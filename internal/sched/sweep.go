@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"context"
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -117,4 +118,20 @@ func (s *step) dropRow(r store.Row, q job.Queue) error {
 		q.Pending = snap.Queue.Pending
 	}
 	return s.write(r.Thing, r.JobID, heard, q.Drop(s.now))
+}
+
+// remove takes away a slice of what a deleted thing had to do. Its devices were told
+// when it was deleted (control-plane.md B.3).
+func (s *Sched) remove(ctx context.Context, thing store.Member, now time.Time) error {
+	var moves []job.Move
+	err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if moves, err = ops.RemovePending(tx, s.Events, thing, job.ActorService, now); err != nil || len(moves) > 0 {
+			return err
+		}
+		return tx.Removed(thing.Key)
+	})
+	if err == nil && s.Did != nil {
+		s.tellDid(appendMoves(nil, thing.Name, moves, now))
+	}
+	return err
 }

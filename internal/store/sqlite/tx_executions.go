@@ -92,10 +92,16 @@ func (t *tx) ExecutionsForThing(thing int64, f store.ExecutionFilter, p store.Pa
 	return rows, pg.next, err
 }
 
-func (t *tx) PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error) {
-	err = t.c.query("SELECT namespace FROM pending WHERE thing = ? ORDER BY namespace LIMIT 1", []any{thing},
-		func(r *row) error { namespace, some = job.Namespace(r.text(0)), true; return nil })
-	return namespace, some, err
+// PendingNamespaces jumps from one to the next, whatever waits in each.
+func (t *tx) PendingNamespaces(thing int64) (all []job.Namespace, err error) {
+	const first, after = "SELECT namespace FROM pending WHERE thing = ? ORDER BY namespace LIMIT 1",
+		"SELECT namespace FROM pending WHERE thing = ? AND namespace > ?||'' ORDER BY namespace LIMIT 1"
+	note := func(r *row) error { all = append(all, job.Namespace(r.text(0))); return nil }
+	err = t.c.query(first, []any{thing}, note)
+	for n := 1; err == nil && len(all) == n; n++ {
+		err = t.c.query(after, []any{thing, string(all[n-1])}, note)
+	}
+	return all, err
 }
 
 func (t *tx) Recount(jobKey int64) (sum job.Tally, err error) {

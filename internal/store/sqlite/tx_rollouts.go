@@ -54,6 +54,14 @@ func (t *tx) Newest(jobKey, thing int64) (e job.Execution, err error) {
 	return e, err
 }
 
+func (t *tx) LastQueued() (seq int64, err error) {
+	if t.b != nil {
+		return t.b.w.queueSeq, nil // it is stored at the end of the batch
+	}
+	err = t.c.query("SELECT value FROM sequence WHERE name = 'queue'", nil, func(r *row) error { seq = r.int(0); return nil })
+	return seq, err
+}
+
 func (t *tx) Followers(group int64) (jobs []int64, err error) {
 	err = t.c.query("SELECT job FROM followed WHERE grp = ? ORDER BY job", []any{group}, func(r *row) error {
 		jobs = append(jobs, r.int(0))
@@ -93,6 +101,15 @@ func (t *tx) DropRetargets(jobKey, until int64) error {
 
 func (t *tx) MarkLeft(e job.Execution, left bool) error {
 	return t.rewrite("UPDATE execution SET has_left = ? WHERE thing = ? AND job = ? AND number = ?", left, e.ThingKey, e.JobKey, e.Number)
+}
+
+func (t *tx) WhoLeft(jobKey, after int64, limit int) (members []store.Member, err error) {
+	err = t.c.query(`SELECT e.thing, n.name FROM execution e CROSS JOIN thing n ON n.key = e.thing
+		WHERE e.job = ? AND e.has_left <> 0 AND e.thing > ? AND n.deleted = 0 GROUP BY e.thing ORDER BY e.thing LIMIT ?+0`, []any{jobKey, after, limit}, func(r *row) error {
+		members = append(members, store.Member{Key: r.int(0), Name: registry.Name(r.text(1))})
+		return nil
+	})
+	return members, err
 }
 
 func (t *tx) DueTimers(now time.Time, limit int) (due []store.Due, err error) {

@@ -63,6 +63,9 @@ type writer struct {
 	states map[int64]job.State
 	jobs   map[job.ID]int64
 
+	// earliest is a time before which no timer runs out.
+	earliest time.Time
+
 	queueSeq, eventSeq, commits int64
 	selfCheckpoint              bool
 }
@@ -105,6 +108,7 @@ func (w *writer) readSequences() error {
 
 // forget empties the caches.
 func (w *writer) forget() {
+	w.earliest = time.Time{}
 	w.things, w.states, w.jobs = map[registry.Name]int64{}, map[int64]job.State{}, map[job.ID]int64{}
 }
 
@@ -342,7 +346,7 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 // fail answers every task of a batch with an error: it may be on disk, or not.
 func (b *batch) fail(err error) {
 	for _, t := range b.tasks {
-		t.err = err
+		t.err, t.effects, t.events = err, nil, nil
 	}
 }
 
@@ -353,22 +357,25 @@ func (b *batch) run(t *tx, task *task) error {
 	if task.update != nil {
 		return b.runUpdate(t, task)
 	}
-	snap, err := t.Snapshot(task.keys)
-	if err != nil {
-		return err
+	for again := true; again; {
+		snap, err := t.Snapshot(task.keys)
+		if err != nil {
+			return err
+		}
+		changes, err := task.decide(snap)
+		if err != nil {
+			task.err = err
+			return nil
+		}
+		if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
+			return nil
+		}
+		if err := t.Write(changes); err != nil {
+			return err
+		}
+		task.effects, task.events = b.effects, b.events
+		again = changes.Again
 	}
-	changes, err := task.decide(snap)
-	if err != nil {
-		task.err = err
-		return nil
-	}
-	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
-		return nil
-	}
-	if err := t.Write(changes); err != nil {
-		return err
-	}
-	task.effects, task.events = b.effects, b.events
 	return nil
 }
 
@@ -474,10 +481,10 @@ func (w *writer) complete() {
 	for b := range w.batches {
 		for _, t := range b.tasks {
 			t.done(b.commit, t.err)
-			if t.err == nil && len(t.effects) > 0 && w.s.observer != nil {
+			if len(t.effects) > 0 && w.s.observer != nil {
 				w.s.observer.Effects(t.effects)
 			}
-			if t.err == nil && len(t.events) > 0 && w.s.observer != nil {
+			if len(t.events) > 0 && w.s.observer != nil {
 				w.s.observer.Events(t.events)
 			}
 		}

@@ -352,23 +352,24 @@ func queueIsBounded(t *testing.T, w *world) {
 
 func namespaces(t *testing.T, w *world) {
 	key := w.thing("pump")
-	some := func() (n job.Namespace, any bool) {
-		w.view(func(tx store.Tx) (err error) { n, any, err = tx.PendingNamespace(key); return err })
-		return n, any
+	want := func(namespaces ...job.Namespace) {
+		t.Helper()
+		w.view(func(tx store.Tx) error {
+			got, err := tx.PendingNamespaces(key)
+			if !slices.Equal(got, namespaces) {
+				t.Errorf("pending in %q, want %q", got, namespaces)
+			}
+			return err
+		})
 	}
-	if n, any := some(); any {
-		t.Errorf("a thing without executions has pending ones in %q", n)
-	}
+	want()
 	for i := range 14 {
 		w.enqueue(w.namespaced("gg", job.ID(fmt.Sprintf("gg-%02d", i)), 0), "pump")
 	}
-	if n, any := some(); !any || n != "gg" {
-		t.Errorf("the first namespace is %q, %v", n, any)
-	}
+	want("gg")
 	w.enqueue(w.job("plain", 0), "pump")
-	if n, any := some(); !any || n != "" {
-		t.Errorf("the first namespace is %q, %v, want the plain one", n, any)
-	}
+	w.enqueue(w.namespaced("zz", "zz", 0), "pump")
+	want("", "gg", "zz")
 	heads := func(want map[store.Keys]string) {
 		t.Helper()
 		for k, head := range want {
