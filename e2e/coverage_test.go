@@ -233,7 +233,7 @@ func (s *shorthand) value(prefix string) {
 
 // tables are the commands of every table of this package.
 func tables() (all []command) {
-	for _, part := range slices.Concat(chapters, memberChapters, identityChapters, registryChapters) {
+	for _, part := range slices.Concat(chapters, memberChapters, identityChapters, registryChapters, typeDeletion) {
 		all = append(all, part.commands...)
 	}
 	return all
@@ -241,7 +241,6 @@ func tables() (all []command) {
 
 // unsent is what no command of the tables sends with success, and why.
 var unsent = map[string]string{
-	"iot.DeleteThingType":               "five minutes after the deprecation, which TestTheLifeOfAThingType lets pass",
 	"iot.ListTagsForResource nextToken": "a resource has at most 50 tags, which are one page",
 }
 

@@ -31,7 +31,7 @@ var registryChapters = []chapter{
 		{run: "iot update-thing --thing-name pump-2 --thing-type-name pump"},
 		{run: "iot update-thing --thing-name pump-2 --remove-thing-type"},
 		{run: "iot deprecate-thing-type --thing-type-name pump"},
-		// To delete it five minutes must pass: TestTheLifeOfAThingType has them.
+		// To delete it five minutes must pass: typeDeletion has them.
 		{run: "iot delete-thing-type --thing-type-name pump", error: "InvalidRequestException"},
 		{run: "iot describe-thing-type --thing-type-name pump --query thingTypeMetadata.[deprecated,type(deprecationDate)]", want: `[true,"number"]`},
 		{run: "iot deprecate-thing-type --thing-type-name pump --undo-deprecate"},
@@ -73,5 +73,15 @@ var registryChapters = []chapter{
 				"JOB":{"Enabled":true},"JOB_EXECUTION":{"Enabled":false},"POLICY":{"Enabled":false},"CERTIFICATE":{"Enabled":false},
 				"CA_CERTIFICATE":{"Enabled":false}},"creationDate":"$time","lastModifiedDate":"$time"}`,
 		},
+	}},
+}
+
+// typeDeletion is the end of a thing type, five minutes after its deprecation.
+var typeDeletion = []chapter{
+	{"five minutes after its deprecation", []command{
+		{run: "iot delete-thing-type --thing-type-name pump"},
+		{run: "iot describe-thing-type --thing-type-name pump", error: "ResourceNotFoundException"},
+		{run: "iot list-thing-types", want: `{"thingTypes":[]}`},
+		{run: "iot create-thing-type --thing-type-name pump", want: `{"thingTypeName":"pump","thingTypeArn":"` + arn + `thingtype/pump","thingTypeId":"$uuid"}`},
 	}},
 }
