@@ -63,9 +63,9 @@ type Keys struct {
 	Thing registry.Name
 	// ThingKey, if it is not 0, is the thing in place of its name: also a deleted one.
 	ThingKey int64
-	Job    job.ID // the execution to read as Queue.Named; empty: none
-	Number int64  // its number; 0: the newest
-	Queue  QueueNeed
+	Job      job.ID // the execution to read as Queue.Named; empty: none
+	Number   int64  // its number; 0: the newest
+	Queue    QueueNeed
 	// Namespace is of the queue to read where no job is named; a named one is
 	// in the queue of its own namespace.
 	Namespace job.Namespace

@@ -61,7 +61,7 @@ CREATE TABLE expansion (
   recent     TEXT NOT NULL DEFAULT ''      -- what the last minute had: "time:count" each, from the start, in milliseconds
 ) STRICT;
 INSERT INTO expansion (job, done, pin, target, after_key, started, released, recent)
-  SELECT job, done, pin, target, after_key, started, released, iif(in_second > 0, second * 1000 || ':' || in_second, '') FROM expansion_1;
+  SELECT job, done, pin, target, after_key, started, released, iif(in_second > 0, (second * 1000) || ':' || in_second, '') FROM expansion_1;
 DROP TABLE expansion_1;
 CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 -- The groups that a CONTINUOUS job follows while it is active.
