@@ -42,9 +42,9 @@ type report struct {
 	// Kills are ends of a server by phase and ending; an end while it starts
 	// again counts as its own ending.
 	Kills map[string]map[ending]int `json:"kills"`
-	// Midway are rounds after which the service had to go on with a rollout or a
-	// sweep that the end of the server had cut short.
-	Midway int `json:"midway"`
+	// Cut is what the ends of a server have cut short, by kind: some of it was
+	// done, and some was left for the server that came after.
+	Cut map[string]int `json:"cutShort"`
 	// Acknowledged are facts by what acknowledged them; Unanswered are requests
 	// that a server took with it, Applied those of them that it had applied.
 	Acknowledged map[string]int `json:"acknowledged"`
@@ -61,7 +61,7 @@ type report struct {
 
 func newReport(seed uint64) *report {
 	return &report{
-		Seed: seed, Kills: map[string]map[ending]int{}, Acknowledged: map[string]int{}, Unanswered: map[string]int{},
+		Seed: seed, Kills: map[string]map[ending]int{}, Cut: map[string]int{}, Acknowledged: map[string]int{}, Unanswered: map[string]int{},
 		Findings: []finding{},
 	}
 }
@@ -79,6 +79,13 @@ func (p *report) killed(phase string, how ending) {
 		}
 		p.Kills[phase][how]++
 	})
+}
+
+func (p *report) cut(kind string) { p.note(func() { p.Cut[kind]++ }) }
+
+// uncut are what a run should have cut short and has not.
+func (p *report) uncut() []string {
+	return slices.DeleteFunc(slices.Clone(cuts), func(kind string) bool { return p.Cut[kind] > 0 })
 }
 
 func (p *report) find(f finding) {
@@ -103,7 +110,7 @@ func (p *report) failed() bool {
 
 // line sums the report up.
 func (p *report) line() string {
-	kills, facts, open := 0, 0, 0
+	kills, facts, open, cut := 0, 0, 0, 0
 	for _, by := range p.Kills {
 		for _, n := range by {
 			kills += n
@@ -112,13 +119,16 @@ func (p *report) line() string {
 	for _, n := range p.Acknowledged {
 		facts += n
 	}
+	for _, n := range p.Cut {
+		cut += n
+	}
 	for _, n := range p.Unanswered {
 		open += n
 	}
-	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (%d in the middle of a rollout or sweep), "+
+	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (that cut short %d things), "+
 		"%d facts acknowledged, %d requests unanswered (%d of them applied), %d checks, %d folders' histories read: "+
 		"%d lost, %d doubled, %d wrong, in %s",
-		p.Seed, p.Rounds, p.Folders, kills, p.Midway, facts, open, p.Applied, p.Checks, p.Histories,
+		p.Seed, p.Rounds, p.Folders, kills, cut, facts, open, p.Applied, p.Checks, p.Histories,
 		p.Lost, p.Doubled, p.Wrong, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second/10))
 }
 
@@ -144,6 +154,11 @@ func (p *report) table() string {
 	maps.Copy(kinds, p.Unanswered)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t\n", kind, p.Acknowledged[kind], p.Unanswered[kind])
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, "cut short\ttimes\t")
+	for _, kind := range cuts {
+		fmt.Fprintf(w, "%s\t%d\t\n", kind, p.Cut[kind])
 	}
 	_ = w.Flush() // a Builder takes everything
 	for _, f := range p.Findings {
