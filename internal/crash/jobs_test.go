@@ -269,13 +269,7 @@ func (r *round) verifyFate(j *jobFact) (there bool, err error) {
 		r.forget(j)
 		return false, nil
 	case going && j.deleted != no:
-		err := until(r.ctx, j.id+" is being deleted", func() (bool, error) {
-			_, err := r.api.DescribeJob(r.ctx, j.id)
-			if missing(err) {
-				return true, nil
-			}
-			return false, err
-		})
+		err := r.absent(j)
 		r.wasDeleted(j)
 		return false, err
 	case going || j.deleted == yes:
@@ -287,6 +281,17 @@ func (r *round) verifyFate(j *jobFact) (there bool, err error) {
 	}
 	r.verifyCanceled(j, got)
 	return true, nil
+}
+
+// absent waits until a job that is being deleted is gone.
+func (r *round) absent(j *jobFact) error {
+	return until(r.ctx, j.id+" is being deleted", func() (bool, error) {
+		_, err := r.api.DescribeJob(r.ctx, j.id)
+		if missing(err) {
+			return true, nil
+		}
+		return false, err
+	})
 }
 
 func boolInt(b bool) int {

@@ -132,6 +132,9 @@ func (r *round) grind() {
 		if _, err := r.quiet(j); err != nil || r.remove(j) != accepted {
 			return
 		}
+		if r.drainAll() != nil { // else the sessions have no room; the server has gone
+			return
+		}
 	}
 }
 

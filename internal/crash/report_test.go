@@ -22,6 +22,9 @@ const (
 	wrong   verdict = "wrong"   // anything else that no crash explains
 )
 
+// manyFindings of a round are told, the others are counted.
+const manyFindings = 30
+
 // finding is one thing that a round has found wrong.
 type finding struct {
 	Round   int     `json:"round"`
@@ -98,7 +101,9 @@ func (p *report) find(f finding) {
 		default:
 			p.Wrong++
 		}
-		p.Findings = append(p.Findings, f)
+		if len(p.Findings) < manyFindings {
+			p.Findings = append(p.Findings, f)
+		}
 	})
 }
 
@@ -110,26 +115,23 @@ func (p *report) failed() bool {
 
 // line sums the report up.
 func (p *report) line() string {
-	kills, facts, open, cut := 0, 0, 0, 0
+	kills := 0
 	for _, by := range p.Kills {
-		for _, n := range by {
-			kills += n
-		}
+		kills += sum(by)
 	}
-	for _, n := range p.Acknowledged {
-		facts += n
-	}
-	for _, n := range p.Cut {
-		cut += n
-	}
-	for _, n := range p.Unanswered {
-		open += n
-	}
-	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (that cut short %d things), "+
+	cut := p.Cut[cutRollout] + p.Cut[cutSweep] + p.Cut[cutDeletion]
+	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (in the middle of %d rollouts, sweeps and deletions), "+
 		"%d facts acknowledged, %d requests unanswered (%d of them applied), %d checks, %d folders' histories read: "+
 		"%d lost, %d doubled, %d wrong, in %s",
-		p.Seed, p.Rounds, p.Folders, kills, cut, facts, open, p.Applied, p.Checks, p.Histories,
+		p.Seed, p.Rounds, p.Folders, kills, cut, sum(p.Acknowledged), sum(p.Unanswered), p.Applied, p.Checks, p.Histories,
 		p.Lost, p.Doubled, p.Wrong, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second/10))
+}
+
+func sum[K comparable](by map[K]int) (n int) {
+	for _, one := range by {
+		n += one
+	}
+	return n
 }
 
 // table is the report for people.

@@ -128,7 +128,10 @@ var thousandsPhase = &phase{
 				return err
 			}
 		}
-		if r.keep(deepness, 0); r.plan.kind == handedOut {
+		if err := r.clear(); err != nil {
+			return err
+		}
+		if r.plan.kind == handedOut {
 			r.subject = r.newJob("deep", deepThings(), false)
 			return nil
 		}
@@ -154,6 +157,20 @@ var thousandsPhase = &phase{
 			r.tripNow()
 		})
 	},
+}
+
+// clear takes away what an earlier round has left of jobs on thousands, and has what
+// is told of that heard: a session has no room for as much again.
+func (r *round) clear() error {
+	for _, j := range r.ofSize(deepness) {
+		if r.remove(j) != accepted {
+			return nil
+		}
+		if err := r.absent(j); err != nil {
+			return err
+		}
+	}
+	return r.drainAll()
 }
 
 func deepThing(i int) string { return fmt.Sprintf("deep-%04d", i) }
