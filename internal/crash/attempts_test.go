@@ -1,9 +1,7 @@
 package crash
 
 import (
-	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -63,7 +61,7 @@ func (c *campaign) judge(got operator.JobCounts, list []operator.JobExecution) (
 		say(lost, "its criteria to abort are met by %+v, and it is %s", counted, got.Status)
 	case got.Status == "COMPLETED" && counted.Queued+counted.InProgress > 0:
 		say(wrong, "it is COMPLETED with %+v", counted)
-	case got.Status == "IN_PROGRESS" && !c.joining && !got.IsConcurrent && counted.Queued+counted.InProgress == 0:
+	case got.Status == "IN_PROGRESS" && !c.continuous && !got.IsConcurrent && counted.Queued+counted.InProgress == 0:
 		say(wrong, "nothing of it is left, and it is IN_PROGRESS")
 	}
 	if over && (counted.Queued > 0 || got.IsConcurrent) {
@@ -95,9 +93,8 @@ func (c *campaign) judgeThing(thing string, mine []operator.JobExecution, got op
 		case e.Number > int64(i+1):
 			say(lost, "there is no attempt %d", i+1)
 		}
-		last := i == len(mine)-1
-		if want := c.before(); !last && e.Status != want {
-			say(doubled, "attempt %d is %s, and there is one after it, which only %s has", e.Number, e.Status, want)
+		if last := i == len(mine)-1; !last && !c.continuous && e.Status != "FAILED" {
+			say(doubled, "attempt %d is %s, and there is one after it, which only FAILED has", e.Number, e.Status)
 		}
 		failed, succeeded = failed+boolInt(e.Status == "FAILED"), succeeded+boolInt(e.Status == "SUCCEEDED")
 	}
@@ -116,43 +113,16 @@ func (c *campaign) judgeThing(thing string, mine []operator.JobExecution, got op
 	}
 	over := got.Status == "CANCELED"
 	switch n := int64(len(mine)); {
-	case c.joining:
-		all = append(all, c.judgeMember(thing, mine, over)...)
+	case c.continuous:
+		if v, why := c.followed[thing].judge(mine, over); v != "" {
+			say(v, "%s", why)
+		}
 	case n > c.retries+1:
 		say(doubled, "there are more attempts than %d retries allow", c.retries)
 	case n == 0 && !over && !got.IsConcurrent:
 		say(lost, "it never got the job")
 	case n > 0 && n <= c.retries && mine[n-1].Status == "FAILED" && !over:
 		say(lost, "its end is there, and the attempt that follows is not")
-	}
-	return all
-}
-
-// before is what every attempt but the last must be.
-func (c *campaign) before() string {
-	if c.joining {
-		return "REMOVED"
-	}
-	return "FAILED"
-}
-
-// judgeMember: a thing that joins a CONTINUOUS job on which nobody works gets it
-// anew each time, and loses it when it leaves (control-plane.md B.3).
-func (c *campaign) judgeMember(thing string, mine []operator.JobExecution, over bool) (all []judged) {
-	want := c.joins[thing]
-	in := want > 0 && c.members[thing].is.text == "in"
-	status := "REMOVED"
-	if in {
-		status = "QUEUED"
-	}
-	switch n := len(mine); {
-	case over && n > want, !over && n > want:
-		all = append(all, judged{doubled, fmt.Sprintf("%s has joined %d times and got it %d times: %v", thing, want, n, mine)})
-	case over:
-	case n < want:
-		all = append(all, judged{lost, fmt.Sprintf("%s has joined %d times and got it %d times: %v", thing, want, n, mine)})
-	case n > 0 && mine[n-1].Status != status:
-		all = append(all, judged{wrong, fmt.Sprintf("%s is a member: %v, and its newest attempt is %s", thing, in, mine[n-1].Status)})
 	}
 	return all
 }
@@ -164,108 +134,17 @@ func (c *campaign) learn(got operator.JobCounts, list []operator.JobExecution) {
 		c.canceled = yes
 		c.frozen = len(list)
 	}
-	for thing, mine := range attempts(list) {
+	of := attempts(list)
+	for thing, f := range c.followed {
+		f.learn(of[thing])
+	}
+	for thing, mine := range of {
 		known := &ends{}
 		for _, e := range mine {
 			known.failed += boolInt(e.Status == "FAILED")
 			known.succeeded += boolInt(e.Status == "SUCCEEDED")
 		}
 		*c.ends[thing] = *known
-	}
-}
-
-// movers join and leave the group of a CONTINUOUS job.
-const movers = 12
-
-// Things join a CONTINUOUS job, leave it, join again, are deleted; things become
-// targets of it; its description changes.
-var continuousPhase = &phase{
-	name: "continuous", weight: 3, plan: func(rnd *rand.Rand) plan {
-		kinds := []string{"AddThingToThingGroup", "RemoveThingFromThingGroup", ""}
-		return plan{kind: kinds[rnd.IntN(len(kinds))], facts: 1 + rnd.IntN(30), delay: upTo(rnd, 4*time.Millisecond)}
-	},
-	setup: func(r *round) error {
-		if err := r.fleet("nobody", 0, campaigner); err != nil {
-			return err
-		}
-		return r.openCampaign("continuous", campaign{joining: true}, nil)
-	},
-	run: func(r *round) {
-		c := r.newest()
-		for i, thing := range c.things {
-			r.actor(func(rnd *rand.Rand) { r.move(c, thing, rnd, i%4 == 0) })
-		}
-		if r.rnd.IntN(2) == 0 { // what is asked of a job that is over is refused
-			r.actor(func(rnd *rand.Rand) { r.describe(c, rnd) })
-		} else {
-			r.meddle(c)
-		}
-	},
-}
-
-// move has a thing join and leave, until it is deleted.
-func (r *round) move(c *campaign, thing string, rnd *rand.Rand, mortal bool) {
-	g := r.register("member "+thing+" of "+c.group, func(ctx context.Context) (value, error) {
-		names, err := r.world.api.Members(ctx, c.group)
-		if !slices.Contains(names, thing) {
-			return value{}, err
-		}
-		return value{text: "in"}, err
-	})
-	r.mu.Lock()
-	c.members[thing] = g
-	r.mu.Unlock()
-	for n := 0; n < 6; n++ {
-		if mortal && rnd.IntN(6) == 0 {
-			r.set(g, value{}, "DeleteThing", func(ctx context.Context) error { return r.api.DeleteThing(ctx, thing) })
-			return
-		}
-		var o outcome
-		if (g.is == value{}) {
-			r.mu.Lock()
-			c.asked[thing] = true
-			r.mu.Unlock()
-			o = r.set(g, value{text: "in"}, "AddThingToThingGroup", func(ctx context.Context) error { return r.api.AddToGroup(ctx, c.group, thing) })
-			r.mu.Lock()
-			if o != unanswered {
-				delete(c.asked, thing)
-				c.joins[thing] += boolInt(o == accepted)
-			}
-			r.mu.Unlock()
-		} else {
-			o = r.set(g, value{}, "RemoveThingFromThingGroup", func(ctx context.Context) error { return r.api.RemoveFromGroup(ctx, c.group, thing) })
-		}
-		if o != accepted {
-			return
-		}
-		r.rest(rnd)
-	}
-}
-
-// describe changes the job's description, and adds a target that has no things in it.
-func (r *round) describe(c *campaign, rnd *rand.Rand) {
-	g := r.register("description of "+c.id, func(ctx context.Context) (value, error) {
-		d, err := r.world.api.Describe(ctx, c.id)
-		return orNothing(value{text: fmt.Sprint(d.Description, " ", len(d.Targets))}, err)
-	})
-	if (g.is == value{}) {
-		g.is = value{text: " 1"}
-	}
-	text, targets := "", 1
-	for n := range 5 {
-		var kind string
-		var do func(context.Context) error
-		if n == 2 {
-			kind, targets = "AssociateTargetsWithJob", 2
-			do = func(ctx context.Context) error { return r.api.Associate(ctx, c.id, r.groups["nobody"]) }
-		} else {
-			kind, text = "UpdateJob", fmt.Sprintf("text-%d", rnd.IntN(1_000_000))
-			do = func(ctx context.Context) error { return r.api.UpdateJob(ctx, c.id, text) }
-		}
-		if r.set(g, value{text: fmt.Sprint(text, " ", targets)}, kind, do) != accepted {
-			return
-		}
-		r.rest(rnd)
 	}
 }
 

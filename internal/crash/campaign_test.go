@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/drover-iot/drover/internal/sim/operator"
@@ -22,13 +21,13 @@ type campaign struct {
 
 	retries int64 // for FAILED, of each thing
 	abort   bool  // when half of abortMin or more have FAILED
-	joining bool  // CONTINUOUS: what joins and leaves
+	rate    *rate // that it is handed out at; nil: all at once
+
+	continuous bool
+	followed   map[string]*follower // by thing: those that join and leave a CONTINUOUS job
 
 	made, canceled, deleted standing
 	ends                    map[string]*ends // by thing
-	joins                   map[string]int   // acknowledged; of a CONTINUOUS job
-	asked                   map[string]bool  // to join, and not answered
-	members                 map[string]*register
 	frozen                  int // executions when it was first seen to be over; -1: it was not
 }
 
@@ -60,37 +59,34 @@ func (r *round) openCampaign(kind string, c campaign, more map[string]any) error
 		r.campaigns = r.campaigns[1:]
 	}
 	r.made++
-	c.id, c.group = fmt.Sprintf("%s-%04d", kind, r.made), "campaigners"
-	c.ends, c.joins, c.asked, c.members, c.frozen = map[string]*ends{}, map[string]int{}, map[string]bool{}, map[string]*register{}, -1
-	if c.joining {
-		c.group = c.id
-	}
-	if r.groups[c.group] == "" {
-		n := campaigners
-		if c.joining {
-			n = 0
-		}
-		if err := r.fleet(c.group, n, campaigner); err != nil {
+	c.id = fmt.Sprintf("%s-%04d", kind, r.made)
+	if c.continuous {
+		if err := r.openFollowed(&c); err != nil {
 			return err
 		}
-	}
-	for i := range campaigners {
-		name := campaigner(i)
-		if c.joining {
-			if name = fmt.Sprintf("%s-%02d", c.id, i); i >= movers {
-				break
-			}
-			if _, err := r.api.CreateThing(r.ctx, name); err != nil {
+	} else {
+		c.group = "campaigners"
+		if r.groups[c.group] == "" {
+			if err := r.fleet(c.group, campaigners, campaigner); err != nil {
 				return err
 			}
 		}
-		c.things = append(c.things, name)
-		c.ends[name] = new(ends)
+		for i := range campaigners {
+			c.things = append(c.things, campaigner(i))
+		}
 	}
-	err := r.api.CreateJob(r.ctx, operator.Job{ID: c.id, Targets: []string{r.groups[c.group]}, Document: "{}", Continuous: c.joining, More: more})
-	c.made = yes
 	r.campaigns = append(r.campaigns, &c)
-	return err
+	return r.launch(&c, more)
+}
+
+// launch makes a campaign's job.
+func (r *round) launch(c *campaign, more map[string]any) error {
+	c.ends, c.frozen = map[string]*ends{}, -1
+	for _, thing := range c.things {
+		c.ends[thing] = new(ends)
+	}
+	c.made = yes
+	return r.api.CreateJob(r.ctx, operator.Job{ID: c.id, Targets: []string{r.groups[c.group]}, Document: "{}", Continuous: c.continuous, More: more})
 }
 
 func (r *round) removeCampaign(c *campaign) outcome {
@@ -109,27 +105,39 @@ func (r *round) removeCampaign(c *campaign) outcome {
 }
 
 // campaignWork has devices start and end executions of campaigns, some at a time.
-// failing is how many of a hundred attempts fail.
+// failing is how many of a hundred attempts fail. Devices ask once; those of a
+// campaign that has a rate ask until they have had their turn.
 func (r *round) campaignWork(c *campaign, failing int) {
-	var next sync.Mutex
-	todo := slices.Clone(c.things)
+	todo := make(chan string, len(c.things))
+	for _, thing := range c.things {
+		todo <- thing
+	}
 	for range 8 {
 		r.actor(func(rnd *rand.Rand) {
 			for {
-				next.Lock()
-				if len(todo) == 0 {
-					next.Unlock()
-					return
-				}
-				thing := todo[0]
-				todo = todo[1:]
-				next.Unlock()
-				if !r.campaignThing(thing, rnd, failing) {
+				select {
+				case thing := <-todo:
+					if !r.campaignThing(thing, rnd, failing) {
+						return
+					}
+					if r.waitsItsTurn(c, thing) {
+						todo <- thing
+						r.rest(rnd)
+					}
+				default:
 					return
 				}
 			}
 		})
 	}
+}
+
+// waitsItsTurn says whether a device of a campaign that has a rate must ask again.
+func (r *round) waitsItsTurn(c *campaign, thing string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	had := *c.ends[thing] != ends{}
+	return c.rate != nil && !had && c.canceled == no && c.deleted == no && !r.ending.Load()
 }
 
 // campaignThing works on what a thing has, for a few executions.
@@ -141,11 +149,7 @@ func (r *round) campaignThing(thing string, rnd *rand.Rand, failing int) (answer
 	}
 	defer d.Drop() //nolint:errcheck // nothing is lost with it
 	for range 5 {
-		var a answer
-		o, _ := r.request("StartNextPendingJobExecution", func(ctx context.Context) (err error) {
-			a, err = d.ask(ctx, "start-next", map[string]any{})
-			return err
-		})
+		a, o := r.startAttempt(d)
 		if o != accepted || a.Execution == nil {
 			return o != unanswered
 		}
@@ -154,35 +158,49 @@ func (r *round) campaignThing(thing string, rnd *rand.Rand, failing int) (answer
 			r.find(wrong, "%s was handed out %s, which is no campaign that is there", thing, a.Execution.JobID)
 			return true
 		}
-		end, status := r.campaigns[i].ends[thing], "SUCCEEDED"
-		r.mu.Lock()
+		status := "SUCCEEDED"
 		if rnd.IntN(100) < failing {
 			status = "FAILED"
-			end.openFailed++
-		} else {
-			end.openSucceeded++
 		}
-		r.mu.Unlock()
-		o, _ = r.request("UpdateJobExecution", func(ctx context.Context) (err error) {
-			_, err = d.report(ctx, a.Execution.JobID, status, a.Execution.Version, 1)
-			return err
-		})
-		if o == unanswered {
+		if o, _ := r.endAttempt(r.campaigns[i], d, a, status); o == unanswered {
 			return false
 		}
-		r.mu.Lock()
-		acked := 0
-		if o == accepted {
-			acked = 1 // else somebody was faster: the operator, or the abort
-		}
-		if status == "FAILED" {
-			end.openFailed, end.failed = end.openFailed-1, end.failed+acked
-		} else {
-			end.openSucceeded, end.succeeded = end.openSucceeded-1, end.succeeded+acked
-		}
-		r.mu.Unlock()
 	}
 	return true
+}
+
+func (r *round) startAttempt(d *client) (a answer, o outcome) {
+	o, err := r.request("StartNextPendingJobExecution", func(ctx context.Context) (err error) {
+		a, err = d.ask(ctx, "start-next", map[string]any{})
+		return err
+	})
+	if o == refused {
+		r.find(wrong, "start-next of %s was refused: %v", d.thing, err)
+	}
+	return a, o
+}
+
+// endAttempt has a device end what it was handed out.
+func (r *round) endAttempt(c *campaign, d *client, a answer, status string) (outcome, error) {
+	end := c.ends[d.thing]
+	count := func(acked, open int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if status == "FAILED" {
+			end.failed, end.openFailed = end.failed+acked, end.openFailed+open
+		} else {
+			end.succeeded, end.openSucceeded = end.succeeded+acked, end.openSucceeded+open
+		}
+	}
+	count(0, 1)
+	o, err := r.request("UpdateJobExecution", func(ctx context.Context) error {
+		_, err := d.report(ctx, a.Execution.JobID, status, a.Execution.Version, 1)
+		return err
+	})
+	if o != unanswered { // refused: somebody was faster, the operator or the abort
+		count(boolInt(o == accepted), -1)
+	}
+	return o, err
 }
 
 // meddle cancels or deletes the campaign in the middle, in one round of three.
@@ -235,11 +253,17 @@ var abortPhase = campaignPhase("abort", "aborted", "UpdateJobExecution", 25, 60,
 })
 
 // Devices succeed and the rate grows with them.
-var growthPhase = campaignPhase("growing rollout", "growing", "UpdateJobExecution", 20, 10, campaign{}, members{
-	"jobExecutionsRolloutConfig": members{"exponentialRate": members{
-		"baseRatePerMinute": 1000, "incrementFactor": 4, "rateIncreaseCriteria": members{"numberOfSucceededThings": 3},
-	}},
-})
+var growthPhase = &phase{
+	name: "growing rollout", weight: 2, plan: fact("UpdateJobExecution", 35, 4*time.Millisecond),
+	setup: func(r *round) error {
+		g := rates[r.rnd.IntN(len(rates))]
+		return r.openCampaign("growing", campaign{rate: &g}, g.config())
+	},
+	run: func(r *round) {
+		r.campaignWork(r.newest(), 10)
+		r.meddle(r.newest())
+	},
+}
 
 // verifyCampaigns holds the campaigns against the rules of the service.
 func (r *round) verifyCampaigns() error {
@@ -254,18 +278,11 @@ func (r *round) verifyCampaigns() error {
 		}
 	}
 	r.campaigns = kept
-	return nil
+	_, err := r.verifyCampaign(r.slow)
+	return err
 }
 
 func (r *round) verifyCampaign(c *campaign) (there bool, err error) {
-	if c.joining {
-		for thing := range c.asked { // verifyRegisters has learnt what became of them
-			if c.members[thing].is.text == "in" {
-				c.joins[thing]++
-			}
-		}
-		c.asked = map[string]bool{}
-	}
 	var got operator.JobCounts
 	err = until(r.ctx, "it is still being deleted", func() (_ bool, err error) {
 		got, err = r.api.DescribeJob(r.ctx, c.id)
@@ -274,6 +291,7 @@ func (r *round) verifyCampaign(c *campaign) (there bool, err error) {
 	r.checked()
 	switch {
 	case missing(err) && c.deleted != no:
+		r.mustTell(due{job: c.id, operations: map[string]times{"deletion_in_progress": once, "deleted": once}, loosely: true})
 		return false, nil
 	case missing(err):
 		r.find(lost, "%s was made, and is not there", c.id)
@@ -309,6 +327,8 @@ func (r *round) verifyAttempts(c *campaign) error {
 		}
 		if wrongs = c.judge(after, list); len(wrongs) == 0 {
 			c.learn(after, list)
+			r.mustTellEnds(c.id, list)
+			r.mustTell(due{job: c.id, operations: toldOf(after.Status)})
 		}
 		return len(wrongs) == 0, nil
 	})
@@ -320,4 +340,16 @@ func (r *round) verifyAttempts(c *campaign) error {
 		return nil
 	}
 	return err
+}
+
+// toldOf is what must have been told of a campaign of this status; one that has
+// aborted may have been canceled with force as well.
+func toldOf(status string) map[string]times {
+	switch status {
+	case "CANCELED":
+		return map[string]times{"cancellation_in_progress": {1, 2}, "canceled": {1, 2}}
+	case "COMPLETED":
+		return map[string]times{"completed": once}
+	}
+	return nil
 }

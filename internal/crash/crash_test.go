@@ -38,6 +38,9 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
+// long is how many rounds must have cut everything short that can be.
+const long = 200
+
 // TestCrashLosesNothingThatWasAcknowledged ends servers in the middle of all
 // that they do, DROVER_CRASH_ROUNDS times, and holds each one that comes after
 // against a ledger: no acknowledged fact is lost, no change is applied twice.
@@ -58,6 +61,11 @@ func TestCrashLosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Logf("\n%s", rep.table())
 	if err := rep.write(filepath.Join(root, ".cache", "crash-report.json")); err != nil {
 		t.Error(err)
+	}
+	if cfg.only < 0 && rep.Rounds >= long {
+		for _, kind := range rep.uncut() {
+			t.Errorf("in %d rounds no end of a server was in the middle of: %s", rep.Rounds, kind)
+		}
 	}
 	for _, f := range rep.Findings {
 		t.Errorf("seed %d, round %d, %s, %s: %s: %s", rep.Seed, f.Round, f.Phase, f.Ending, f.Verdict, f.What)

@@ -110,6 +110,9 @@ func (r *round) verifyTimers() error {
 		err := each(b.things, func(thing string) error { return r.verifyTimer(b, thing, overdue) })
 		if err == nil && overdue {
 			b.fired = true
+			for _, thing := range b.things {
+				r.mustTell(due{job: b.job, thing: thing, operations: map[string]times{"timed_out": once}})
+			}
 			err = until(r.ctx, b.job+" does not complete", func() (bool, error) {
 				got, err := r.api.DescribeJob(r.ctx, b.job)
 				if err == nil && got.TimedOut != batchSize {

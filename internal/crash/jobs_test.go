@@ -32,6 +32,7 @@ type jobFact struct {
 	made, canceled, deleted standing
 	force, forceAsked       bool // of the cancellation
 	handedOut               bool // before it was canceled, so that no thing may be without it
+	asks                    int  // to cancel it, that may have been granted
 	done                    bool // it ended, and was looked at since
 }
 
@@ -113,6 +114,7 @@ func (r *round) cancel(j *jobFact, force bool) outcome {
 		j.canceled = open
 	}
 	j.forceAsked = j.forceAsked || force
+	j.asks++
 	r.dirty[j.id] = true
 	r.mu.Unlock()
 	o, err := r.request("CancelJob", func(ctx context.Context) error { return r.api.CancelJob(ctx, j.id, force) })
@@ -126,6 +128,7 @@ func (r *round) cancel(j *jobFact, force bool) outcome {
 		fallthrough
 	case o == refused:
 		j.canceled = before
+		j.asks--
 	}
 	return o
 }
@@ -207,12 +210,15 @@ func (r *round) verifyJob(j *jobFact) error {
 		return err
 	}
 	var counted operator.JobCounts
-	have := map[string]string{}
+	have, targets := map[string]string{}, map[string]bool{}
+	for _, thing := range j.things {
+		targets[thing] = true
+	}
 	for _, e := range list {
 		if have[e.Thing] != "" {
 			r.find(doubled, "%s has two executions of %s", e.Thing, j.id)
 		}
-		if e.Number != 1 || !slices.Contains(j.things, e.Thing) {
+		if e.Number != 1 || !targets[e.Thing] {
 			r.find(wrong, "%s has execution %d of %s, which targets %d others", e.Thing, e.Number, j.id, len(j.things))
 		}
 		have[e.Thing] = e.Status
@@ -227,7 +233,18 @@ func (r *round) verifyJob(j *jobFact) error {
 	if err != nil {
 		return err
 	}
+	r.mustTellOf(j, list)
 	return r.verifyCounts(j, counted)
+}
+
+// mustTellOf notes what must have been told of a job that is there.
+func (r *round) mustTellOf(j *jobFact, list []operator.JobExecution) {
+	r.mustTellEnds(j.id, list)
+	for thing, e := range j.executions {
+		if e.is == gone {
+			r.mustTell(due{job: j.id, thing: thing, operations: map[string]times{"deleted": once}, loosely: true})
+		}
+	}
 }
 
 // verifyFate finds out whether the job is there, and as what; a job that is
@@ -240,29 +257,20 @@ func (r *round) verifyFate(j *jobFact) (there bool, err error) {
 	r.checked()
 	absent := missing(err)
 	going := got.Status == "DELETION_IN_PROGRESS"
-	if going || got.IsConcurrent {
-		r.midway.Do(func() { r.report.note(func() { r.report.Midway++ }) })
-	}
 	switch {
 	case absent && (j.deleted != no || j.made == open):
 		if j.deleted == open {
 			r.applied(1)
 		}
-		r.forget(j)
+		r.wasDeleted(j)
 		return false, nil
 	case absent:
 		r.find(lost, "%s was made, and is not there", j.id)
 		r.forget(j)
 		return false, nil
 	case going && j.deleted != no:
-		err := until(r.ctx, j.id+" is being deleted", func() (bool, error) {
-			_, err := r.api.DescribeJob(r.ctx, j.id)
-			if missing(err) {
-				return true, nil
-			}
-			return false, err
-		})
-		r.forget(j)
+		err := r.absent(j)
+		r.wasDeleted(j)
 		return false, err
 	case going || j.deleted == yes:
 		r.find(lost, "%s is %s; its deletion: %v (2 is acknowledged)", j.id, got.Status, j.deleted)
@@ -273,6 +281,17 @@ func (r *round) verifyFate(j *jobFact) (there bool, err error) {
 	}
 	r.verifyCanceled(j, got)
 	return true, nil
+}
+
+// absent waits until a job that is being deleted is gone.
+func (r *round) absent(j *jobFact) error {
+	return until(r.ctx, j.id+" is being deleted", func() (bool, error) {
+		_, err := r.api.DescribeJob(r.ctx, j.id)
+		if missing(err) {
+			return true, nil
+		}
+		return false, err
+	})
 }
 
 func boolInt(b bool) int {
@@ -300,9 +319,22 @@ func (r *round) verifyCanceled(j *jobFact, got operator.JobCounts) {
 	case is != (j.canceled == yes) && j.canceled != open:
 		r.find(lost, "%s is %s; its cancellation: %v (2 is acknowledged)", j.id, got.Status, j.canceled)
 	case j.canceled == open:
-		j.canceled = no
+		j.canceled, j.asks = no, 0
 	}
 	j.forceAsked = j.force
+}
+
+// wasDeleted forgets a job, after what must have been told of it.
+func (r *round) wasDeleted(j *jobFact) {
+	r.forget(j)
+	if j.deleted == no {
+		return // it was never made
+	}
+	r.mustTell(due{job: j.id, operations: map[string]times{"deletion_in_progress": once, "deleted": once}, loosely: true})
+	told := times{boolInt(j.handedOut), 1}
+	for _, thing := range j.things {
+		r.mustTell(due{job: j.id, thing: thing, operations: map[string]times{"deleted": told}, loosely: true})
+	}
 }
 
 func (r *round) forget(j *jobFact) {
@@ -420,6 +452,14 @@ func (r *round) verifyCounts(j *jobFact, counted operator.JobCounts) error {
 			return got.Status == "COMPLETED", err
 		})
 	}
+	told := map[string]times{}
+	switch {
+	case j.canceled == yes: // and with force, perhaps, later
+		told["cancellation_in_progress"], told["canceled"] = times{1, j.asks}, times{1, j.asks}
+	case left == 0:
+		told["completed"] = once
+	}
+	r.mustTell(due{job: j.id, operations: told})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j.done = left == 0

@@ -26,11 +26,13 @@ func (r *round) openRegistry() error {
 // The control plane's registry: things, groups, memberships, certificates.
 var registryPhase = &phase{
 	name: "registry", weight: 2, plan: func(rnd *rand.Rand) plan {
-		switch rnd.IntN(4) {
+		switch rnd.IntN(5) {
 		case 0:
 			return plan{kind: "CreateKeysAndCertificate", facts: 1, delay: upTo(rnd, time.Millisecond)}
 		case 1:
-			return plan{kind: "AttachThingPrincipal", facts: 1, delay: upTo(rnd, time.Millisecond)}
+			return plan{kind: "AttachThingPrincipal", facts: 1 + rnd.IntN(4), delay: upTo(rnd, time.Millisecond)}
+		case 2:
+			return plan{kind: "DetachThingPrincipal", facts: 1 + rnd.IntN(4), delay: upTo(rnd, time.Millisecond)}
 		}
 		return plan{facts: 1 + rnd.IntN(80)}
 	},
@@ -129,8 +131,8 @@ func (r *round) memberships(rnd *rand.Rand, name string) {
 	}
 }
 
-// certificates makes certificates and attaches each, sometimes in a later life:
-// one that was acknowledged must be there to be attached.
+// certificates makes certificates and attaches each and detaches it, over and over,
+// sometimes in a later life: one that was acknowledged must be there to be attached.
 func (r *round) certificates(rnd *rand.Rand) {
 	for {
 		arn := r.unattached
@@ -155,17 +157,20 @@ func (r *round) certificates(rnd *rand.Rand) {
 			}
 			return value{text: "attached"}, err
 		})
-		o := r.set(g, value{text: "attached"}, "AttachThingPrincipal", func(ctx context.Context) error { return r.api.Attach(ctx, thing, arn) })
-		if r.unattached = ""; o != accepted {
-			return
+		r.unattached = ""
+		for range 1 + rnd.IntN(8) {
+			var o outcome
+			if (g.is == value{}) {
+				o = r.set(g, value{text: "attached"}, "AttachThingPrincipal", func(ctx context.Context) error { return r.api.Attach(ctx, thing, arn) })
+			} else {
+				o = r.set(g, value{}, "DetachThingPrincipal", func(ctx context.Context) error { return r.api.Detach(ctx, thing, arn) })
+			}
+			if o != accepted {
+				return
+			}
+			r.rest(rnd)
 		}
 		if !r.statuses(rnd, arn) {
-			return
-		}
-		if rnd.IntN(2) == 0 {
-			o = r.set(g, value{}, "DetachThingPrincipal", func(ctx context.Context) error { return r.api.Detach(ctx, thing, arn) })
-		}
-		if o != accepted {
 			return
 		}
 	}

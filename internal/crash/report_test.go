@@ -22,6 +22,9 @@ const (
 	wrong   verdict = "wrong"   // anything else that no crash explains
 )
 
+// manyFindings of a round are told, the others are counted.
+const manyFindings = 30
+
 // finding is one thing that a round has found wrong.
 type finding struct {
 	Round   int     `json:"round"`
@@ -42,9 +45,9 @@ type report struct {
 	// Kills are ends of a server by phase and ending; an end while it starts
 	// again counts as its own ending.
 	Kills map[string]map[ending]int `json:"kills"`
-	// Midway are rounds after which the service had to go on with a rollout or a
-	// sweep that the end of the server had cut short.
-	Midway int `json:"midway"`
+	// Cut is what the ends of a server have cut short, by kind: some of it was
+	// done, and some was left for the server that came after.
+	Cut map[string]int `json:"cutShort"`
 	// Acknowledged are facts by what acknowledged them; Unanswered are requests
 	// that a server took with it, Applied those of them that it had applied.
 	Acknowledged map[string]int `json:"acknowledged"`
@@ -61,7 +64,7 @@ type report struct {
 
 func newReport(seed uint64) *report {
 	return &report{
-		Seed: seed, Kills: map[string]map[ending]int{}, Acknowledged: map[string]int{}, Unanswered: map[string]int{},
+		Seed: seed, Kills: map[string]map[ending]int{}, Cut: map[string]int{}, Acknowledged: map[string]int{}, Unanswered: map[string]int{},
 		Findings: []finding{},
 	}
 }
@@ -81,6 +84,13 @@ func (p *report) killed(phase string, how ending) {
 	})
 }
 
+func (p *report) cut(kind string) { p.note(func() { p.Cut[kind]++ }) }
+
+// uncut are what a run should have cut short and has not.
+func (p *report) uncut() []string {
+	return slices.DeleteFunc(slices.Clone(cuts), func(kind string) bool { return p.Cut[kind] > 0 })
+}
+
 func (p *report) find(f finding) {
 	p.note(func() {
 		switch f.Verdict {
@@ -91,7 +101,9 @@ func (p *report) find(f finding) {
 		default:
 			p.Wrong++
 		}
-		p.Findings = append(p.Findings, f)
+		if len(p.Findings) < manyFindings {
+			p.Findings = append(p.Findings, f)
+		}
 	})
 }
 
@@ -103,23 +115,23 @@ func (p *report) failed() bool {
 
 // line sums the report up.
 func (p *report) line() string {
-	kills, facts, open := 0, 0, 0
+	kills := 0
 	for _, by := range p.Kills {
-		for _, n := range by {
-			kills += n
-		}
+		kills += sum(by)
 	}
-	for _, n := range p.Acknowledged {
-		facts += n
-	}
-	for _, n := range p.Unanswered {
-		open += n
-	}
-	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (%d in the middle of a rollout or sweep), "+
+	cut := p.Cut[cutRollout] + p.Cut[cutSweep] + p.Cut[cutDeletion]
+	return fmt.Sprintf("seed %d: %d rounds on %d folders, %d ends of a server (in the middle of %d rollouts, sweeps and deletions), "+
 		"%d facts acknowledged, %d requests unanswered (%d of them applied), %d checks, %d folders' histories read: "+
 		"%d lost, %d doubled, %d wrong, in %s",
-		p.Seed, p.Rounds, p.Folders, kills, p.Midway, facts, open, p.Applied, p.Checks, p.Histories,
+		p.Seed, p.Rounds, p.Folders, kills, cut, sum(p.Acknowledged), sum(p.Unanswered), p.Applied, p.Checks, p.Histories,
 		p.Lost, p.Doubled, p.Wrong, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second/10))
+}
+
+func sum[K comparable](by map[K]int) (n int) {
+	for _, one := range by {
+		n += one
+	}
+	return n
 }
 
 // table is the report for people.
@@ -144,6 +156,11 @@ func (p *report) table() string {
 	maps.Copy(kinds, p.Unanswered)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		fmt.Fprintf(w, "%s\t%d\t%d\t\n", kind, p.Acknowledged[kind], p.Unanswered[kind])
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, "cut short\ttimes\t")
+	for _, kind := range cuts {
+		fmt.Fprintf(w, "%s\t%d\t\n", kind, p.Cut[kind])
 	}
 	_ = w.Flush() // a Builder takes everything
 	for _, f := range p.Findings {

@@ -48,10 +48,10 @@ type round struct {
 	ending atomic.Bool   // from before the first signal
 	down   chan struct{} // closed when the server is gone
 	clean  bool          // it ended by itself; valid once down is closed
-	midway sync.Once     // a job was not done with when the server came back
 
-	actors  sync.WaitGroup
-	subject *jobFact // of the phase
+	actors    sync.WaitGroup
+	listeners sync.WaitGroup // who only hear, as long as the server lives
+	subject   *jobFact       // of the phase
 }
 
 // ack notes an acknowledged fact.
@@ -154,6 +154,7 @@ func (r *round) play() error {
 		}
 	}
 	r.armed.Store(true)
+	r.listen()
 	r.phase.run(r)
 	idle := make(chan struct{})
 	go func() { r.actors.Wait(); close(idle) }()
@@ -170,8 +171,12 @@ func (r *round) play() error {
 	r.clean = r.plan.how == stopped && err == nil
 	close(r.down)
 	<-idle
+	r.listeners.Wait()
 	if err != nil {
 		r.find(wrong, "%s: %v", r.plan.how, err)
+	}
+	if err := r.examine(); err != nil {
+		return fmt.Errorf("looking at what %s has left: %w", r.plan.how, err)
 	}
 	return r.back()
 }

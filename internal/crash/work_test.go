@@ -8,13 +8,8 @@ import (
 	"time"
 )
 
-// workers are devices that work on jobs; wideness is how many things a wide job
-// has: a rollout or a sweep of it takes ten slices of the scheduler, and making
-// and cancelling it is enough for a checkpoint of the log.
-const (
-	workers  = 16
-	wideness = 1200
-)
+// workers are devices that work on jobs.
+const workers = 16
 
 // device works on jobs and keeps the ledger of what was acknowledged to it.
 type device struct {
@@ -194,7 +189,7 @@ var jobsPhase = &phase{
 			r.actor(func(*rand.Rand) {
 				for {
 					j := r.newJob("small", []string{r.wide[i], r.wide[i+10]}, false)
-					if o, _ := r.create(j, []string{r.thingARN(r.wide[i]), r.thingARN(r.wide[i+10])}, 0); o == unanswered {
+					if o, _ := r.create(j, []string{thingARN(r.wide[i]), thingARN(r.wide[i+10])}, 0); o == unanswered {
 						return
 					}
 				}
@@ -203,79 +198,10 @@ var jobsPhase = &phase{
 	},
 }
 
-// thingARN is the ARN of a thing, after that of a group.
-func (w *world) thingARN(name string) string {
-	group := w.groups["devices"]
-	return group[:len(group)-len("thinggroup/devices")] + "thing/" + name
-}
+// arns is how the ARNs of `drover dev` begin.
+const arns = "arn:aws:iot:us-east-1:000000000000:"
 
-// wideJob is a wide job that is there and neither canceled nor deleted, or a new
-// one; the oldest goes when there are many.
-func (r *round) wideJob() (*jobFact, error) {
-	var live []*jobFact
-	for id, j := range r.jobs {
-		if len(j.things) == wideness && j.deleted == no && j.canceled == no {
-			live = append(live, r.jobs[id])
-		}
-	}
-	if len(live) > 0 {
-		slices.SortFunc(live, func(a, b *jobFact) int { return strings.Compare(a.id, b.id) })
-		return live[0], nil
-	}
-	return r.prepare("wide", "wide", r.wide, false)
-}
-
-// tidy deletes wide jobs but for a few.
-func (r *round) tidy() {
-	var all []*jobFact
-	for _, j := range r.jobs {
-		if len(j.things) == wideness && j.deleted == no {
-			all = append(all, j)
-		}
-	}
-	for len(all) > 3 {
-		r.remove(all[0])
-		all = all[1:]
-	}
-}
-
-// A job is handed out to many things, slice by slice.
-var rolloutPhase = &phase{
-	name: "rollout", weight: 2, plan: fact("CreateJob", 2, 25*time.Millisecond),
-	setup: func(r *round) error { r.tidy(); return nil },
-	run: func(r *round) {
-		r.actor(func(*rand.Rand) {
-			for range 2 {
-				j := r.newJob("wide", r.wide, false)
-				if o, _ := r.create(j, []string{r.groups["wide"]}, 0); o == unanswered {
-					return
-				}
-			}
-		})
-	},
-}
-
-// Jobs are canceled while devices work on them, and a wide one is swept.
-var cancelPhase = &phase{
-	name: "cancel sweep", weight: 2, plan: fact("CancelJob", 3, 12*time.Millisecond),
-	setup: func(r *round) (err error) {
-		r.tidy()
-		if r.subject, err = r.wideJob(); err != nil {
-			return err
-		}
-		return moreWork(1)(r)
-	},
-	run: func(r *round) {
-		r.allWork()
-		r.actor(func(rnd *rand.Rand) {
-			force := rnd.IntN(2) == 0
-			if j := r.anyWork(rnd); j != nil && r.cancel(j, force) == accepted && !force {
-				r.cancel(j, true)
-			}
-			r.cancel(r.subject, force)
-		})
-	},
-}
+func thingARN(name string) string { return arns + "thing/" + name }
 
 // anyWork is a job that devices may be working on.
 func (r *round) anyWork(rnd *rand.Rand) *jobFact {
@@ -292,22 +218,6 @@ func (r *round) anyWork(rnd *rand.Rand) *jobFact {
 	}
 	slices.SortFunc(all, func(a, b *jobFact) int { return strings.Compare(a.id, b.id) })
 	return all[rnd.IntN(len(all))]
-}
-
-// Jobs are deleted with force while devices work on them, and a wide one is
-// swept away.
-var deletePhase = &phase{
-	name: "delete sweep", weight: 2, plan: fact("DeleteJob", 2, 12*time.Millisecond),
-	setup: cancelPhase.setup,
-	run: func(r *round) {
-		r.allWork()
-		r.actor(func(rnd *rand.Rand) {
-			if j := r.anyWork(rnd); j != nil && r.remove(j) != accepted {
-				return
-			}
-			r.remove(r.subject)
-		})
-	},
 }
 
 // An operator cancels and deletes single executions under the devices' hands.

@@ -216,3 +216,12 @@ func (c *Client) Detach(ctx context.Context, thing, certificate string) error {
 	header := http.Header{"X-Amzn-Principal": {certificate}}
 	return c.request(ctx, http.MethodDelete, "/things/"+url.PathEscape(thing)+"/principals", header, nil, nil)
 }
+
+// EnableEvents has the service tell of events of these types.
+func (c *Client) EnableEvents(ctx context.Context, types ...string) error {
+	enabled := map[string]map[string]bool{}
+	for _, t := range types {
+		enabled[t] = map[string]bool{"Enabled": true}
+	}
+	return c.call(ctx, http.MethodPatch, "/event-configurations", map[string]any{"eventConfigurations": enabled}, nil)
+}

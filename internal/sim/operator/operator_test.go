@@ -104,6 +104,7 @@ func TestTheRestOfALifeIsSpelledAsTheControlPlaneSpellsIt(t *testing.T) {
 		"DELETE /jobs/j":                              `{}`,
 		"PUT /things/p/jobs/j/cancel":                 `{}`,
 		"DELETE /things/p/jobs/j/executionNumber/1":   `{}`,
+		"PATCH /event-configurations":                 `{}`,
 		"GET /jobs/j/things":                          `{"executionSummaries":[{"thingArn":"arn:aws:iot:r:a:thing/p","jobExecutionSummary":{"status":"FAILED","executionNumber":1}}]}`,
 		"GET /jobs/j":                                 `{"job":{"status":"CANCELED","forceCanceled":true,"isConcurrent":true,"jobProcessDetails":{"numberOfCanceledThings":2,"numberOfTimedOutThings":1}}}`,
 	})
@@ -118,6 +119,7 @@ func TestTheRestOfALifeIsSpelledAsTheControlPlaneSpellsIt(t *testing.T) {
 		"DeleteJob":       c.DeleteJob(ctx, "j", true),
 		"CancelExecution": c.CancelExecution(ctx, "p", "j", false),
 		"DeleteExecution": c.DeleteExecution(ctx, "p", "j", 1, true),
+		"EnableEvents":    c.EnableEvents(ctx, "JOB"),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -158,6 +160,7 @@ func TestTheRestOfALifeIsSpelledAsTheControlPlaneSpellsIt(t *testing.T) {
 	for _, want := range []string{
 		`PATCH /things/p {"attributePayload":{"attributes":{"n":"1"},"merge":true}}`,
 		`PUT /thing-groups/removeThingFromThingGroup {"thingGroupName":"g","thingName":"p"}`,
+		`PATCH /event-configurations {"eventConfigurations":{"JOB":{"Enabled":true}}}`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no request %s in\n%s", want, all)

@@ -126,7 +126,7 @@ func (w *world) consistent() {
 
 // CheckConsistent checks, at any moment of any store: both counter sets equal their recount, the queue of each
 // thing is its pending rows in order, and the history of each execution leads
-// from its first state to its last without a gap.
+// from its first state to its last without a gap, and ends once.
 func CheckConsistent(t testing.TB, s store.Store, now time.Time, visible int) {
 	t.Helper()
 	c := read(t, s, now)
@@ -202,6 +202,9 @@ func (c *contents) checkHistory(t testing.TB, r store.Row) {
 	for i, ev := range events {
 		if want := r.Version - int64(i); ev.Version != want {
 			t.Errorf("%s of %s: event %d from the end is of version %d, want %d", r.JobID, r.Thing, i, ev.Version, want)
+		}
+		if i > 0 && ev.Status.Terminal() {
+			t.Errorf("%s of %s: version %d says %s, and there is a version after its end", r.JobID, r.Thing, ev.Version, ev.Status)
 		}
 		if ev.ThingKey != r.ThingKey || ev.JobKey != r.JobKey || ev.Number != r.Number {
 			t.Errorf("%s of %s has the event of another execution: %+v", r.JobID, r.Thing, ev)
