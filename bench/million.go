@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/drover-iot/drover/internal/sim/operator"
 	"github.com/drover-iot/drover/internal/sim/process"
 )
@@ -38,6 +40,7 @@ func (s *suite) million(ctx context.Context) error {
 	if err := s.seedMillion(ctx, data); err != nil {
 		return err
 	}
+	unix.Sync() // what the import has left to write is not written meanwhile
 	return s.restarted(ctx, data, func(f *fleetServer) error {
 		m := &Million{Things: s.Fleet, Moving: s.Moving}
 		s.results.Million = m
@@ -249,9 +252,13 @@ func (x *crowd) join() error {
 	return x.until(movingJob, func(c operator.JobCounts) bool { return c.Queued >= int64(x.m.Moving) })
 }
 
+// leave takes the things out one after the other, as a script would: many requests
+// at a time would show what two cores do for an operator, not what devices feel.
 func (x *crowd) leave() error {
-	if err := x.f.api.RemoveAll(x.ctx, movingGroup, x.m.Moving, crowdName); err != nil {
-		return err
+	for i := range x.m.Moving {
+		if err := x.f.api.RemoveFromGroup(x.ctx, movingGroup, crowdName(i)); err != nil {
+			return err
+		}
 	}
 	return x.until(movingJob, x.moved)
 }

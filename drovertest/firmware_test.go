@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,15 +26,15 @@ type firmware struct {
 
 	mu        sync.Mutex
 	installed []string // the flash: it survives a connection
+	announced []string // the heads of its queue that it was told of; "": there is none
 }
+
+// works is an installation that succeeds.
+func works(context.Context, string) error { return nil }
 
 // boot runs the firmware until the test ends.
-func boot(t *testing.T, d *drovertest.Drover, thing string) *firmware {
-	f := &firmware{thing: thing, broker: d.MQTT, poll: make(chan struct{}, 1), install: func(context.Context, string) error { return nil }}
-	return f.boot(t)
-}
-
-func (f *firmware) boot(t *testing.T) *firmware {
+func boot(t *testing.T, d *drovertest.Drover, thing string, install func(ctx context.Context, job string) error) *firmware {
+	f := &firmware{thing: thing, broker: d.MQTT, poll: make(chan struct{}, 1), install: install}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -57,12 +58,13 @@ func (f *firmware) installs() int {
 func (f *firmware) has(job string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, done := range f.installed {
-		if done == job {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.installed, job)
+}
+
+func (f *firmware) heard() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.announced)
 }
 
 // connection is one connection to the broker.
@@ -83,9 +85,10 @@ type reply struct {
 }
 
 type execution struct {
-	JobID         string
-	Status        string
-	VersionNumber int64
+	JobID           string
+	Status          string
+	ExecutionNumber int64
+	VersionNumber   int64
 }
 
 // session is a connection and what is done with it.
@@ -98,6 +101,9 @@ func (f *firmware) session(ctx context.Context) {
 		r := reply{topic: strings.TrimPrefix(m.Topic(), c.topic)}
 		_ = json.Unmarshal(m.Payload(), &r) // what is not JSON has no token
 		if r.topic == "notify-next" {
+			f.mu.Lock()
+			f.announced = append(f.announced, r.Execution.JobID)
+			f.mu.Unlock()
 			select {
 			case news <- struct{}{}:
 			default:
@@ -192,11 +198,14 @@ func (f *firmware) do(ctx context.Context, c *connection, e execution) error {
 	return err
 }
 
-// report says how far the job is; goOn is false when it is not ours any more. Who
-// was overtaken by another looks again.
+// report says how far this attempt at the job is; goOn is false when it is not ours
+// any more. Who was overtaken by another looks again. A report without the number
+// would be of the newest attempt.
 func (c *connection) report(e *execution, status string) (goOn bool, err error) {
 	for {
-		r, err := c.ask(e.JobID+"/update", map[string]any{"status": status, "expectedVersion": e.VersionNumber, "includeJobExecutionState": true})
+		r, err := c.ask(e.JobID+"/update", map[string]any{
+			"status": status, "executionNumber": e.ExecutionNumber, "expectedVersion": e.VersionNumber, "includeJobExecutionState": true,
+		})
 		switch {
 		case err != nil:
 			return false, err

@@ -1,10 +1,12 @@
 package drovertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -20,6 +22,8 @@ const (
 	Canceled   = "CANCELED"
 
 	Completed = "COMPLETED" // a job; it may be InProgress and Canceled too
+
+	AnyFailure = "ALL" // in Retries and Abort: each of the failures that they know
 )
 
 // Thing registers things.
@@ -44,9 +48,21 @@ type Job struct {
 	Document          string // JSON; `{}` if it is empty
 	Things, Groups    []string
 	InProgressTimeout time.Duration // in whole minutes; 0: none
+	// Retries is how often a thing is given the job again: {Failed: 2, TimedOut: 1}, or
+	// AnyFailure alone.
+	Retries map[string]int
+	Abort   []Criterion // any of them cancels the job
 	// Config has what else CreateJob takes, by AWS's names, as it goes into JSON:
 	// {"targetSelection": "CONTINUOUS"}.
 	Config map[string]any
+}
+
+// Criterion cancels a job when, of at least MinNumberOfExecutedThings that have
+// ended it, ThresholdPercentage or more have failed in this way.
+type Criterion struct {
+	FailureType               string // Failed, TimedOut, Rejected, AnyFailure
+	ThresholdPercentage       float64
+	MinNumberOfExecutedThings int
 }
 
 // Job creates a job. On a clock that the test moves, the executions that its
@@ -67,6 +83,21 @@ func (d *Drover) Job(id string, j Job) {
 	in["targets"] = targets
 	if j.InProgressTimeout > 0 {
 		in["timeoutConfig"] = map[string]int64{"inProgressTimeoutInMinutes": int64(j.InProgressTimeout / time.Minute)}
+	}
+	var retries, abort []any
+	for failure, n := range j.Retries {
+		retries = append(retries, map[string]any{"failureType": failure, "numberOfRetries": n})
+	}
+	for _, c := range j.Abort {
+		abort = append(abort, map[string]any{
+			"failureType": c.FailureType, "action": "CANCEL",
+			"thresholdPercentage": c.ThresholdPercentage, "minNumberOfExecutedThings": c.MinNumberOfExecutedThings,
+		})
+	}
+	for config, list := range map[string][]any{"jobExecutionsRetryConfig": retries, "abortConfig": abort} {
+		if len(list) > 0 {
+			in[config] = map[string]any{"criteriaList": list}
+		}
 	}
 	maps.Copy(in, j.Config)
 	d.must("PUT", "/jobs/"+url.PathEscape(id), in, nil)
@@ -133,6 +164,27 @@ func (d *Drover) Execution(thing, job string) (e Execution, ok bool) {
 		Status: x.Status, Details: x.StatusDetails.DetailsMap, Number: x.ExecutionNumber, Version: x.VersionNumber,
 		Queued: x.QueuedAt.Time, Started: x.StartedAt.Time, Updated: x.LastUpdatedAt.Time, TimedOut: x.ApproximateSecondsBeforeTimedOut,
 	}, true
+}
+
+// Attempts are the statuses of all that a thing has had of a job, the first attempt
+// first.
+func (d *Drover) Attempts(thing, job string) (statuses []string) {
+	d.t.Helper()
+	type attempt struct {
+		JobExecutionSummary struct {
+			Status          string
+			ExecutionNumber int64
+		}
+	}
+	var out struct{ ExecutionSummaries []attempt }
+	d.must("GET", "/things/"+url.PathEscape(thing)+"/jobs?jobId="+url.QueryEscape(job), nil, &out)
+	slices.SortFunc(out.ExecutionSummaries, func(a, b attempt) int {
+		return cmp.Compare(a.JobExecutionSummary.ExecutionNumber, b.JobExecutionSummary.ExecutionNumber)
+	})
+	for _, a := range out.ExecutionSummaries {
+		statuses = append(statuses, a.JobExecutionSummary.Status)
+	}
+	return statuses
 }
 
 // JobStatus reads a job's status; ok is false if there is no such job.

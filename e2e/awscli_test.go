@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -133,6 +134,19 @@ func words(line string) (list []string) {
 	return list
 }
 
+// advance moves the virtual clock.
+func (s *server) advance(t *testing.T, by string) {
+	t.Helper()
+	resp, err := http.Post(s.endpoint()+"/drover/v1/clock/advance", "application/json", strings.NewReader(`{"by":"`+by+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("the clock answers %s", resp.Status)
+	}
+}
+
 // runChapters runs chapters one after the other. known are placeholders with their
 // values; what a command saves joins them.
 func (s *server) runChapters(t *testing.T, cli awsCLI, parts []chapter, known ...string) {
@@ -141,6 +155,10 @@ func (s *server) runChapters(t *testing.T, cli awsCLI, parts []chapter, known ..
 			for i, c := range part.commands {
 				fill := strings.NewReplacer(known...)
 				c.run, c.want = fill.Replace(c.run), fill.Replace(c.want)
+				if by, ok := strings.CutPrefix(c.run, "clock "); ok {
+					s.advance(t, by)
+					continue
+				}
 				var saved string
 				ask := func() (err error) {
 					saved, err = s.tryFor(t, cli, c)

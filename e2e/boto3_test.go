@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -10,6 +11,15 @@ func TestBoto3(t *testing.T) { boto3(t, "testdata/boto3_story.py") }
 
 func TestBoto3Identity(t *testing.T) {
 	boto3(t, "testdata/boto3_identity.py", "IDENTITY_FILES="+newPapers(t).dir)
+}
+
+// TestBoto3RefusesWhatIsNotHere calls every operation that is not in.
+func TestBoto3RefusesWhatIsNotHere(t *testing.T) {
+	tables, err := filepath.Abs(wireTables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	boto3(t, "testdata/boto3_refusals.py", "WIRE_TABLES="+tables)
 }
 
 // boto3 runs a script; each of its checks is a subtest.

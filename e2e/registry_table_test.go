@@ -1,8 +1,13 @@
 package e2e
 
+import (
+	"fmt"
+	"strings"
+)
+
 // registryChapters are what an operator does with hierarchies, thing types, tags
 // and events, in order. They are apart from the other chapters because nothing of
-// them needs a device.
+// them needs a device, but the clock, which a line moves, and more tags than AWS allows.
 var registryChapters = []chapter{
 	{"thing types", []command{
 		{
@@ -31,10 +36,15 @@ var registryChapters = []chapter{
 		{run: "iot update-thing --thing-name pump-2 --thing-type-name pump"},
 		{run: "iot update-thing --thing-name pump-2 --remove-thing-type"},
 		{run: "iot deprecate-thing-type --thing-type-name pump"},
-		// To delete it five minutes must pass: TestTheLifeOfAThingType has them.
 		{run: "iot delete-thing-type --thing-type-name pump", error: "InvalidRequestException"},
 		{run: "iot describe-thing-type --thing-type-name pump --query thingTypeMetadata.[deprecated,type(deprecationDate)]", want: `[true,"number"]`},
 		{run: "iot deprecate-thing-type --thing-type-name pump --undo-deprecate"},
+		{run: "iot deprecate-thing-type --thing-type-name valve"},
+		{run: "clock 299s"},
+		{run: "iot delete-thing-type --thing-type-name valve", error: "InvalidRequestException"},
+		{run: "clock 1s"},
+		{run: "iot delete-thing-type --thing-type-name valve"},
+		{run: "iot describe-thing-type --thing-type-name valve", error: "ResourceNotFoundException"},
 	}},
 
 	{"hierarchies of thing groups", []command{
@@ -62,6 +72,13 @@ var registryChapters = []chapter{
 		{run: "iot tag-resource --resource-arn " + arn + "job/tree --tags Key=team,Value=air Key=a:b,Value="},
 		{run: "iot list-tags-for-resource --resource-arn " + arn + "job/tree", want: `{"tags":[{"Key":"a:b","Value":""},{"Key":"team","Value":"air"}]}`},
 		{run: "iot untag-resource --resource-arn " + arn + "job/tree --tag-keys team nothing"},
+		{run: "iot tag-resource --resource-arn " + arn + "thinggroup/bay --tags" + tags(101)},
+		{
+			run:  "iot list-tags-for-resource --no-paginate --resource-arn " + arn + "thinggroup/bay --query {n:length(tags),nextToken:nextToken}",
+			want: `{"n":100,"nextToken":"$string"}`, save: "next", of: "nextToken",
+		},
+		{run: "iot list-tags-for-resource --no-paginate --resource-arn " + arn + "thinggroup/bay --next-token {next}", want: `{"tags":[{"Key":"k100","Value":"v"}]}`},
+		{run: "iot list-tags-for-resource --resource-arn " + arn + "thinggroup/bay --query length(tags)", want: `101`},
 	}},
 
 	{"event configurations", []command{
@@ -74,4 +91,13 @@ var registryChapters = []chapter{
 				"CA_CERTIFICATE":{"Enabled":false}},"creationDate":"$time","lastModifiedDate":"$time"}`,
 		},
 	}},
+}
+
+// tags are the words of so many tags.
+func tags(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, " Key=k%03d,Value=v", i)
+	}
+	return all.String()
 }

@@ -58,6 +58,11 @@ func TestNodeClientFromSource(t *testing.T) {
 	suite(t, nodeEnds, need(t, "node"), "--test-force-exit", "../clients/js/test/client.test.js")
 }
 
+// The types of the client for node are its module's, and those of the answers.
+func TestNodeClientIsAsItsTypesSay(t *testing.T) {
+	suite(t, nodeEnds, needModule(t, "typescript"), "--test-force-exit", "js/types.test.mjs")
+}
+
 func TestDeviceSDKPythonUnderTimeAndFaults(t *testing.T) { pytest(t, "python/test_device.py") }
 
 func TestDeviceSDKJavaScriptUnderTimeAndFaults(t *testing.T) {

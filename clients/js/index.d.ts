@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 export interface Options {
   /** The context of a test: the server ends with it. */
   t?: { after(fn: () => unknown): void };
@@ -27,6 +29,7 @@ export interface Execution {
   jobId: string;
   thingArn: string;
   status: Status;
+  forceCanceled?: boolean;
   statusDetails?: { detailsMap?: Record<string, string> };
   executionNumber: number;
   versionNumber: number;
@@ -36,11 +39,22 @@ export interface Execution {
   approximateSecondsBeforeTimedOut?: number;
 }
 
+/** Met when, of at least so many things that have ended the job, this percentage or more have failed in this way. */
+export interface Criterion {
+  failureType: 'FAILED' | 'REJECTED' | 'TIMED_OUT' | 'ALL';
+  thresholdPercentage: number;
+  minNumberOfExecutedThings: number;
+}
+
 export interface Job {
   things?: string[];
   groups?: string[];
   document?: unknown;
   timeoutMinutes?: number;
+  /** How often a thing is given the job again: { FAILED: 2, TIMED_OUT: 1 }, or ALL alone. */
+  retries?: { FAILED?: number; TIMED_OUT?: number; ALL?: number };
+  /** Any of them cancels the job. */
+  abort?: Criterion[];
   /** The rest of CreateJob, by AWS's names. */
   [member: string]: unknown;
 }
@@ -62,6 +76,8 @@ export interface Drover {
   patience: number;
 
   stop(): Promise<void>;
+  /** `await using drover = await startDrover()` stops it at the end of its block. */
+  [Symbol.asyncDispose](): Promise<void>;
   /** One request of the control plane, or under /drover/v1/; what is refused is thrown as Refused. */
   call(method: string, path: string, body?: unknown): Promise<any>;
   thing(...names: string[]): Promise<void>;
@@ -70,6 +86,8 @@ export interface Drover {
   job(id: string, job?: Job): Promise<void>;
   cancelJob(id: string, options?: { force?: boolean }): Promise<void>;
   execution(thing: string, job: string): Promise<Execution | undefined>;
+  /** The statuses of all that a thing has had of a job, the first attempt first. */
+  attempts(thing: string, job: string): Promise<Status[]>;
   jobStatus(id: string): Promise<JobStatus | undefined>;
   waitExecution(thing: string, job: string, status: Status): Promise<Execution>;
   waitJob(id: string, status: JobStatus): Promise<void>;
@@ -93,6 +111,12 @@ export interface Fired {
   status: string;
 }
 
+/** One of by, to and until. */
+export type Move =
+  | { by: Duration; to?: never; until?: never; atMost?: never }
+  | { to: Time; by?: never; until?: never; atMost?: never }
+  | { until: 'idle'; atMost?: Duration; by?: never; to?: never };
+
 export interface Moved {
   from: number;
   now: number;
@@ -108,7 +132,7 @@ export interface Clock {
   state(): Promise<{ mode: 'real' | 'virtual'; now: number; time: string; nextDue?: number }>;
   /** Domain time in epoch seconds; what is due now has happened when it resolves. */
   now(): Promise<number>;
-  advance(move: { by: Duration } | { to: Time } | { until: 'idle'; atMost?: Duration }): Promise<Moved>;
+  advance(move: Move): Promise<Moved>;
 }
 
 export interface Fault {

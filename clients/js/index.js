@@ -124,12 +124,18 @@ class Drover {
     }
   }
 
-  async job(id, { things = [], groups = [], document = {}, timeoutMinutes, ...config } = {}) {
+  async job(id, { things = [], groups = [], document = {}, timeoutMinutes, retries, abort, ...config } = {}) {
     const arn = 'arn:aws:iot:us-east-1:000000000000:';
     await this.call('PUT', `/jobs/${encodeURIComponent(id)}`, {
       targets: [...things.map((name) => `${arn}thing/${name}`), ...groups.map((name) => `${arn}thinggroup/${name}`)],
       document: typeof document === 'string' ? document : JSON.stringify(document),
       ...(timeoutMinutes && { timeoutConfig: { inProgressTimeoutInMinutes: timeoutMinutes } }),
+      ...(retries && {
+        jobExecutionsRetryConfig: {
+          criteriaList: Object.entries(retries).map(([failureType, numberOfRetries]) => ({ failureType, numberOfRetries })),
+        },
+      }),
+      ...(abort && { abortConfig: { criteriaList: abort.map((criterion) => ({ action: 'CANCEL', ...criterion })) } }),
       ...config,
     });
     await this.clock.now(); // what is due now has happened then
@@ -142,6 +148,12 @@ class Drover {
 
   async execution(thing, job) {
     return (await this.#found(`/things/${encodeURIComponent(thing)}/jobs/${encodeURIComponent(job)}`))?.execution;
+  }
+
+  async attempts(thing, job) {
+    const { executionSummaries } = await this.call('GET', `/things/${encodeURIComponent(thing)}/jobs?jobId=${encodeURIComponent(job)}`);
+    const summaries = executionSummaries.map((each) => each.jobExecutionSummary);
+    return summaries.sort((a, b) => a.executionNumber - b.executionNumber).map(({ status }) => status);
   }
 
   async jobStatus(id) {

@@ -14,23 +14,27 @@ class Firmware(threading.Thread):
     """The device under test: it knows nothing of Drover but a port. It asks for its next job when it starts, when it
     hears of one, and when it is polled; it installs, and reports."""
 
-    def __init__(self, drover):
+    def __init__(self, drover, thing, install):
         super().__init__(daemon=True)
-        self.installed, self.news, self.over = [], queue.Queue(), False
-        self.install = lambda job: None  # the work
+        self.thing, self.install = thing, install  # install is the work; what it cannot do is an OSError
+        self.installed, self.heard, self.news, self.over = [], [], queue.Queue(), False
         self.client = mqtt5.Client(mqtt5.ClientOptions(
             host_name=drover.mqtt_host, port=drover.mqtt_port, min_reconnect_delay_ms=1, max_reconnect_delay_ms=100,
-            connect_options=mqtt5.ConnectPacket(client_id=THING, keep_alive_interval_sec=60),
+            connect_options=mqtt5.ConnectPacket(client_id=thing, keep_alive_interval_sec=60),
             on_lifecycle_event_stopped_fn=lambda _: self.stopped.set()))
         self.stopped, subscribed = threading.Event(), threading.Event()
         self.client.start()
         self.jobs = iotjobs.IotJobsClientV2(self.client, mqtt_request_response.ClientOptions(5, 2, 3))
         self.stream = self.jobs.create_next_job_execution_changed_stream(
-            iotjobs.NextJobExecutionChangedSubscriptionRequest(thing_name=THING),
-            ServiceStreamOptions(self.news.put, lambda _: subscribed.set()))
+            iotjobs.NextJobExecutionChangedSubscriptionRequest(thing_name=thing),
+            ServiceStreamOptions(self.hear, lambda _: subscribed.set()))
         self.stream.open()
         assert subscribed.wait(PATIENCE)
         self.start()
+
+    def hear(self, event):
+        self.heard.append(event.execution and event.execution.job_id)
+        self.poll()
 
     def poll(self):
         self.news.put("look")
@@ -44,7 +48,7 @@ class Firmware(threading.Thread):
 
     def run(self):
         while not self.over:
-            execution = self.ask("start_next_pending_job_execution", iotjobs.StartNextPendingJobExecutionRequest(thing_name=THING)).execution
+            execution = self.ask("start_next_pending_job_execution", iotjobs.StartNextPendingJobExecutionRequest(thing_name=self.thing)).execution
             if execution:
                 self.do(execution)
             else:
@@ -65,15 +69,19 @@ class Firmware(threading.Thread):
         if execution.job_id not in self.installed:
             if not self.report(execution, "IN_PROGRESS"):
                 return
-            self.install(execution.job_id)
+            try:
+                self.install(execution.job_id)
+            except OSError:
+                self.report(execution, "FAILED")
+                return
             self.installed.append(execution.job_id)
         self.report(execution, "SUCCEEDED")
 
     def report(self, execution, status):
-        """Whether the job is still ours. Who was overtaken looks again."""
+        """Whether this attempt at the job is still ours. Who was overtaken looks again."""
         while True:
             answer = self.ask("update_job_execution", iotjobs.UpdateJobExecutionRequest(
-                thing_name=THING, job_id=execution.job_id, status=status,
+                thing_name=self.thing, job_id=execution.job_id, execution_number=execution.execution_number, status=status,
                 expected_version=execution.version_number, include_job_execution_state=True))
             code = getattr(answer, "code", None)
             if code not in (None, iotjobs.RejectedErrorCode.VERSION_MISMATCH):
@@ -83,16 +91,42 @@ class Firmware(threading.Thread):
                 return True
 
 
+def works(job):
+    pass
+
+
+def breaks(job):
+    raise OSError("the checksum is wrong")
+
+
 @pytest.fixture
-def firmware(drover, drover_faults):
+def boot(drover):
+    """Starts firmwares, which end with the test."""
+    booted = []
+
+    def start(thing, install=works):
+        booted.append(Firmware(drover, thing, install))
+        return booted[-1]
+
+    yield start
+    for device in booted:
+        device.stop()
+
+
+def looks(drover_faults, thing):
+    """Notices when a thing asks for its next job."""
+    return drover_faults.inject(thing=thing, kind="duplicate", operation="start-next", direction="response")["id"]
+
+
+@pytest.fixture
+def firmware(drover, drover_faults, boot):
     """A firmware that has found that it has no job, and waits for one."""
     drover.thing(THING)
-    fault = drover_faults.inject(kind="duplicate", operation="start-next", direction="response")
-    device = Firmware(drover)
-    drover_faults.wait(fault["id"])
+    looked = looks(drover_faults, THING)
+    device = boot(THING)
+    drover_faults.wait(looked)
     drover_faults.clear()
-    yield device
-    device.stop()
+    return device
 
 
 def job(drover, id):
@@ -112,8 +146,9 @@ def hangs(firmware, id):
     return go_on
 
 
-def busy(drover, id):
-    drover.wait_until(lambda: drover.execution(THING, id), lambda e: e["versionNumber"] == 3)
+def busy(drover, id, thing=THING):
+    # Queued, started, its report.
+    drover.wait_until(lambda: drover.execution(thing, id), lambda e: e["versionNumber"] == 3)
 
 
 def test_one_that_hangs_is_timed_out_and_goes_on(drover, drover_clock, firmware):
@@ -126,6 +161,68 @@ def test_one_that_hangs_is_timed_out_and_goes_on(drover, drover_clock, firmware)
     go_on.set()  # its report comes too late
     drover.wait_job("fw-2", "COMPLETED")
     assert drover.execution(THING, "fw-1")["status"] == "TIMED_OUT"
+
+
+@pytest.mark.parametrize("attempts", [["FAILED", "FAILED", "SUCCEEDED"], ["FAILED", "FAILED", "FAILED"]], ids=" ".join)
+def test_one_that_fails_is_given_its_job_again_while_there_are_retries(drover, firmware, attempts):
+    installations = iter([breaks, breaks, works if attempts[2] == "SUCCEEDED" else breaks])
+    firmware.install = lambda job: next(installations)(job)
+    drover.job("fw", things=[THING], retries={"FAILED": 2})
+    drover.wait_job("fw", "COMPLETED")  # and nobody has moved the clock
+    assert drover.attempts(THING, "fw") == attempts
+
+
+def test_one_that_hangs_is_given_its_job_again_while_there_are_retries(drover, drover_clock, firmware):
+    stuck = queue.Queue()
+
+    def hang(id):
+        if id == "fw":
+            stuck.get(timeout=PATIENCE)
+            raise OSError("it hung")
+
+    firmware.install = hang
+    drover.job("fw", things=[THING], timeout_minutes=10, retries={"TIMED_OUT": 1})
+    for fired in [(1, "TIMED_OUT"), (2, "QUEUED")], [(2, "TIMED_OUT"), (None, "COMPLETED")]:
+        busy(drover, "fw")
+        assert drover_clock.advance(by="9m59s")["total"] == 0
+        assert [(f.get("executionNumber"), f["status"]) for f in drover_clock.advance(by="1s")["fired"]] == fired
+        stuck.put("go on")  # it reports the attempt that is over, and not the next
+    job(drover, "works")
+    drover.wait_job("works", "COMPLETED")
+    assert drover.attempts(THING, "fw") == ["TIMED_OUT", "TIMED_OUT"]
+
+
+def test_a_job_is_aborted(drover, drover_clock, drover_faults, boot):
+    fleet = ["breaks", "works", "works-too", "breaks-too", "slow", "idle"]
+    drover.thing(*fleet)
+    looked = looks(drover_faults, "idle")
+    idle = boot("idle")
+    drover_faults.wait(looked)
+
+    lost = drover_faults.inject(thing="idle", kind="drop", operation="notify-next")
+    drover.job("fw", things=fleet, abort=[{"failureType": "FAILED", "thresholdPercentage": 50, "minNumberOfExecutedThings": 3}])
+    drover_faults.wait(lost["id"])  # it knows nothing of its job, which stays queued
+    looked = looks(drover_faults, "idle")
+    go_on = threading.Event()
+    boot("slow", lambda job: go_on.wait(PATIENCE))
+    busy(drover, "fw", "slow")
+
+    for thing, install, ends, now, waiting in [
+        ("breaks", breaks, "FAILED", "IN_PROGRESS", "QUEUED"),  # 1 of 1, fewer than three
+        ("works", works, "SUCCEEDED", "IN_PROGRESS", "QUEUED"),  # 1 of 2, fewer than three
+        ("works-too", works, "SUCCEEDED", "IN_PROGRESS", "QUEUED"),  # 1 of 3, less than half
+        ("breaks-too", breaks, "FAILED", "CANCELED", "CANCELED"),  # 2 of 4
+    ]:
+        boot(thing, install)
+        drover.wait_execution(thing, "fw", ends)
+        drover_clock.now()  # what follows at once has happened
+        assert (drover.job_status("fw"), drover.execution("idle", "fw")["status"]) == (now, waiting), thing
+
+    drover_faults.wait(looked)  # it was told, and looked
+    assert idle.heard == [None] and idle.installed == []
+    go_on.set()  # what had begun goes on
+    drover.wait_execution("slow", "fw", "SUCCEEDED")
+    assert drover.job_status("fw") == "CANCELED"
 
 
 def test_a_job_is_cancelled_in_the_middle(drover, firmware):

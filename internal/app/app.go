@@ -60,6 +60,7 @@ func run(ctx context.Context, args []string, s cli.Streams) (err error) {
 			{Key: "about", Title: "About:"},
 			{Key: "doors", Title: "Doors:"},
 			{Key: "jobs", Title: "Jobs:"},
+			{Key: "ceilings", Title: "Ceilings, as AWS has them:"},
 			{Key: "time", Title: "Time:"},
 			{Key: "log", Title: "Log:"},
 		}),

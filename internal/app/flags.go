@@ -7,6 +7,8 @@ import (
 	"regexp"
 
 	"github.com/drover-iot/drover/internal/cli"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/server"
 )
 
@@ -14,19 +16,63 @@ import (
 type jobFlags struct {
 	Region         string `help:"Region in ARNs, and of signatures." default:"us-east-1" group:"jobs"`
 	Account        string `help:"Account in ARNs, twelve digits." default:"000000000000" group:"jobs"`
-	PendingLimit   int    `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"jobs"`
-	NamedShadows   int    `help:"Named shadows that a thing may have; 0 for no limit." default:"100" group:"jobs"`
+	PendingLimit   int    `help:"Pending executions that a device sees of its queue; 0 for all." default:"10" group:"ceilings"`
+	NamedShadows   int    `help:"Named shadows that a thing may have; 0 for no limit." default:"100" group:"ceilings"`
 	MQTTThingName  bool   `name:"mqtt-thing-name" help:"Executions carry thingName over MQTT, as AWS documents; without it they have the form that was captured from AWS." default:"true" negatable:"" group:"jobs"`
 	RolloutDefault int64  `help:"Executions a minute of a job that does not say; 0 for no limit." default:"1000" group:"jobs"`
-	RolloutMax     int64  `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"jobs"`
+	RolloutMax     int64  `help:"Executions a minute that a job may ask for at most; 0 for no limit." default:"1000" group:"ceilings"`
 
-	MaxActiveSnapshotJobs   int  `help:"SNAPSHOT jobs that may be active at once; 0 for no limit." default:"100" group:"jobs"`
-	MaxActiveContinuousJobs int  `help:"CONTINUOUS jobs that may be active at once; 0 for no limit." default:"100" group:"jobs"`
-	MaxDeletingJobs         int  `help:"Jobs that may be in deletion at once; 0 for no limit." default:"10" group:"jobs"`
-	RejoinAfterSuccess      bool `help:"A thing that has succeeded, leaves and joins a CONTINUOUS job again gets it once more." default:"true" negatable:"" group:"jobs"`
+	MaxActiveSnapshotJobs   int `help:"SNAPSHOT jobs that may be active at once; 0 for no limit." default:"100" group:"ceilings"`
+	MaxActiveContinuousJobs int `help:"CONTINUOUS jobs that may be active at once; 0 for no limit." default:"100" group:"ceilings"`
+	MaxDeletingJobs         int `help:"Jobs that may be in deletion at once; 0 for no limit." default:"10" group:"ceilings"`
+	quotaFlags
+	RejoinAfterSuccess bool `help:"A thing that has succeeded, leaves and joins a CONTINUOUS job again gets it once more." default:"true" negatable:"" group:"jobs"`
 
 	Config configFile `help:"YAML file with values for these flags, one \"flag: value\" a line." placeholder:"FILE"`
 	logFlags
+}
+
+// quotaFlags are AWS's ceilings on a job and on the registry.
+type quotaFlags struct {
+	MaxTargets         int   `help:"Targets that a job may have; 0 for no limit." default:"100" group:"ceilings"`
+	MaxRetries         int64 `help:"Retries that a job may allow each thing in all; 0 for no limit." default:"10" group:"ceilings"`
+	MaxGroupsOfThing   int   `help:"Thing groups that a thing may be in; 0 for no limit." default:"10" group:"ceilings"`
+	MaxGroupDepth      int   `help:"Levels that a hierarchy of thing groups may have; 0 for no limit." default:"7" group:"ceilings"`
+	MaxGroupChildren   int   `help:"Child groups that a thing group may have; 0 for no limit." default:"100" group:"ceilings"`
+	MaxAttributes      int   `help:"Attributes that a thing without a type, or a thing group, may have; 0 for no limit." default:"3" group:"ceilings"`
+	MaxTypedAttributes int   `help:"Attributes that a thing with a type may have; 0 for no limit." default:"50" group:"ceilings"`
+	MaxTags            int   `help:"Tags that a resource may have; 0 for no limit." default:"50" group:"ceilings"`
+}
+
+// apply says it to the server.
+func (f *quotaFlags) apply(c *server.Config) {
+	c.JobQuotas = &job.Quotas{Targets: f.MaxTargets, Retries: f.MaxRetries}
+	c.Quotas = &registry.Quotas{
+		Groups: f.MaxGroupsOfThing, Depth: f.MaxGroupDepth, Children: f.MaxGroupChildren,
+		Attributes: f.MaxAttributes, TypedAttributes: f.MaxTypedAttributes, Tags: f.MaxTags,
+	}
+}
+
+// check refuses what is below 0.
+func (f *quotaFlags) check() error {
+	for _, q := range []struct {
+		flag string
+		n    int64
+	}{
+		{"targets", int64(f.MaxTargets)},
+		{"retries", f.MaxRetries},
+		{"groups-of-thing", int64(f.MaxGroupsOfThing)},
+		{"group-depth", int64(f.MaxGroupDepth)},
+		{"group-children", int64(f.MaxGroupChildren)},
+		{"attributes", int64(f.MaxAttributes)},
+		{"typed-attributes", int64(f.MaxTypedAttributes)},
+		{"tags", int64(f.MaxTags)},
+	} {
+		if q.n < 0 {
+			return fmt.Errorf("--max-%s %d: expected 0 or more", q.flag, q.n)
+		}
+	}
+	return nil
 }
 
 // tlsFlags are a server certificate of the operator's own.
@@ -65,7 +111,7 @@ func (f *jobFlags) Validate() error {
 	case f.RolloutMax > 0 && (f.RolloutDefault > f.RolloutMax):
 		return fmt.Errorf("--rollout-default %d is above --rollout-max %d", f.RolloutDefault, f.RolloutMax)
 	}
-	return nil
+	return f.check()
 }
 
 // apply says it to the server.
@@ -76,6 +122,7 @@ func (f *jobFlags) apply(c *server.Config, s cli.Streams) {
 	c.RolloutDefault, c.RolloutMax = f.RolloutDefault, f.RolloutMax
 	c.MaxActiveSnapshot, c.MaxActiveContinuous, c.MaxDeleting = f.MaxActiveSnapshotJobs, f.MaxActiveContinuousJobs, f.MaxDeletingJobs
 	c.NoSecondSuccess = !f.RejoinAfterSuccess
+	f.quotaFlags.apply(c)
 	c.Log = f.logger(s.Err)
 	c.Build = server.Build(cli.ThisBuild())
 }

@@ -37,6 +37,7 @@
 //	        [will=TOPIC will-qos=N will-retain]   an MQTT connection; the body is the will
 //	connack CLIENT                     the properties of its CONNACK
 //	subscribe CLIENT FILTER... [qos=N] [granted=N] [subscription-id=N] [unanswered]
+//	unsubscribe CLIENT FILTER...       and its UNSUBACK, on MQTT 5 with success for each
 //	publish CLIENT TOPIC [qos=N] [retain] [reason=CODE] [unanswered] [quoted] [response-topic=T] [correlation=D]
 //	receive CLIENT TOPIC [qos=N] [retain] [in order]   the next message of this client, whole
 //	nothing CLIENT                     no message is left, nor one on its way

@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -332,14 +333,41 @@ func (c *client) subscribe(filters []string, qos byte, subscriptionID int) (uint
 }
 
 // granted waits for the SUBACK and gives its codes.
-func (c *client) granted(id uint16) ([]byte, error) {
-	rest, err := c.acknowledged(id, pktSuback)
+func (c *client) granted(id uint16) ([]byte, error) { return c.codes(id, pktSuback) }
+
+// codes waits for the acknowledgement of a packet id and gives its reason codes.
+func (c *client) codes(id uint16, kind byte) ([]byte, error) {
+	rest, err := c.acknowledged(id, kind)
 	if err != nil || !c.v5 {
 		return rest, err
 	}
 	body := cursor{rest: rest}
 	_, err = body.properties()
 	return body.rest, err
+}
+
+// unsubscribe gives filters up and waits for the UNSUBACK: AWS has no code for a
+// filter that was not there (device-plane.md 6.4).
+func (c *client) unsubscribe(filters []string) error {
+	id := c.newID()
+	parts, want := []any{id}, []byte(nil)
+	if c.v5 {
+		parts, want = append(parts, properties()), make([]byte, len(filters))
+	}
+	for _, f := range filters {
+		parts = append(parts, f)
+	}
+	if err := c.write(frame(pktUnsubscribe, 2, parts...)); err != nil {
+		return err
+	}
+	got, err := c.codes(id, pktUnsuback)
+	if err != nil {
+		return fmt.Errorf("no UNSUBACK: %w", err)
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("UNSUBACK is %#x, want %#x for %d filters", got, want, len(filters))
+	}
+	return nil
 }
 
 // close ends the TCP connection without a word.

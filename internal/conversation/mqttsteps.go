@@ -22,6 +22,8 @@ func (r *runner) mqttStep(s Step) error {
 		return r.connackProperties(c, s)
 	case "subscribe":
 		return r.subscribe(c, s)
+	case "unsubscribe":
+		return c.unsubscribe(s.Args[1:])
 	case "publish":
 		return r.publish(c, s)
 	case "receive":

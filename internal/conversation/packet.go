@@ -16,6 +16,7 @@ const (
 	pktPuback      = 4
 	pktSubscribe   = 8
 	pktSuback      = 9
+	pktUnsubscribe = 10
 	pktUnsuback    = 11
 	pktPingreq     = 12
 	pktPingresp    = 13

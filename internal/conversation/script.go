@@ -88,6 +88,7 @@ var shapes = map[string]shape{
 	"connect":     {min: 1, max: 1, options: "as v5 persistent expiry keepalive session refused will will-qos will-retain", body: true},
 	"connack":     {min: 1, max: 1, body: true},
 	"subscribe":   {min: 2, max: -1, options: "qos granted subscription-id unanswered"},
+	"unsubscribe": {min: 2, max: -1},
 	"publish":     {min: 2, max: 2, options: "qos retain reason unanswered quoted response-topic correlation", body: true},
 	"receive":     {min: 2, max: 2, options: "qos retain", body: true, ordered: true},
 	"nothing":     {min: 1, max: 1},
@@ -102,7 +103,7 @@ var shapes = map[string]shape{
 var flags = []string{"v5", "persistent", "will-retain", "retain", "unanswered", "quoted", "with-will"}
 
 // mqttOnly are the verbs that make no sense in a run over HTTPS.
-var mqttOnly = []string{"connect", "connack", "subscribe", "publish", "receive", "nothing", "ping", "auth", "disconnect", "drop", "closed"}
+var mqttOnly = []string{"connect", "connack", "subscribe", "unsubscribe", "publish", "receive", "nothing", "ping", "auth", "disconnect", "drop", "closed"}
 
 // Load reads every conversation of a folder.
 func Load(dir string) ([]Conversation, error) {

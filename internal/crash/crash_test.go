@@ -76,17 +76,17 @@ var mutations = []struct {
 	{
 		name: "answers before its commit", file: "internal/store/sqlite/writer.go", want: lost,
 		edits: [][2]string{{
-			"\tif _, err := w.c.exec(\"COMMIT\"); err != nil {\n",
+			"\tw.s.log.mu.Lock()\n",
 			"\tfor _, t := range b.tasks {\n\t\tt.done(store.Commit{Seq: w.commits + 1}, t.err)\n\t\tt.done = func(store.Commit, error) {}\n\t}\n" +
-				"\ttime.Sleep(25 * time.Millisecond)\n\tif _, err := w.c.exec(\"COMMIT\"); err != nil {\n",
+				"\ttime.Sleep(25 * time.Millisecond)\n\tw.s.log.mu.Lock()\n",
 		}},
 	},
 	{
 		name: "answers devices before its commit", file: "internal/store/sqlite/writer.go", want: lost,
 		edits: [][2]string{{
-			"\tif _, err := w.c.exec(\"COMMIT\"); err != nil {\n",
+			"\tw.s.log.mu.Lock()\n",
 			"\tfor _, t := range b.tasks {\n\t\tif t.update != nil {\n\t\t\tcontinue\n\t\t}\n\t\tt.done(store.Commit{Seq: w.commits + 1}, t.err)\n\t\tt.done = func(store.Commit, error) {}\n\t}\n" +
-				"\ttime.Sleep(25 * time.Millisecond)\n\tif _, err := w.c.exec(\"COMMIT\"); err != nil {\n",
+				"\ttime.Sleep(25 * time.Millisecond)\n\tw.s.log.mu.Lock()\n",
 		}},
 	},
 	{

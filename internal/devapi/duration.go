@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -111,12 +112,12 @@ func (i *Instant) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// shorten bounds how much of a body a message repeats.
+// shorten bounds how much of a request a message repeats, and keeps it text.
 func shorten(raw []byte) string {
 	if len(raw) > 64 {
-		return string(raw[:64]) + "…"
+		return strings.ToValidUTF8(string(raw[:64]), "") + "…"
 	}
-	return string(raw)
+	return strings.ToValidUTF8(string(raw), "?")
 }
 
 // asRequestError finds the error of a type here in what the JSON library says.

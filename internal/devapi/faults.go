@@ -2,7 +2,6 @@ package devapi
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/drover-iot/drover/internal/fault"
@@ -70,16 +69,24 @@ func (in faultInput) rule() (fault.Rule, error) {
 	return r, nil
 }
 
-// codes are the errors by the names that devices know, first come first served
-// where several share one.
+// codes are the errors by the names that devices know. Where several share one, it
+// means the error of that very name, else the first.
 var codes = func() map[string]job.Code {
 	all := map[string]job.Code{}
-	for _, c := range job.Codes() {
-		for _, name := range []string{wire.Spell(c).MQTT, wire.Spell(c).Data.Type} {
-			if _, taken := all[name]; !taken {
-				all[name] = c
-			}
+	name := func(as string, c job.Code) {
+		if _, taken := all[as]; !taken {
+			all[as] = c
 		}
+	}
+	for _, c := range job.Codes() {
+		s := wire.Spell(c)
+		name(s.MQTT, c)
+		if s.Data.Type == s.MQTT+"Exception" {
+			name(s.Data.Type, c)
+		}
+	}
+	for _, c := range job.Codes() {
+		name(wire.Spell(c).Data.Type, c)
 	}
 	return all
 }()
@@ -154,7 +161,7 @@ func (f faultAPI) list(context.Context, request) (any, error) {
 
 func (f faultAPI) remove(_ context.Context, r request) (any, error) {
 	if !f.Remove(r.id) {
-		return nil, job.Errorf(job.NotFound, "There is no fault %s. GET /drover/v1/faults lists them.", shorten([]byte(strings.ToValidUTF8(r.id, "?"))))
+		return nil, job.Errorf(job.NotFound, "There is no fault %s. GET /drover/v1/faults lists them.", shorten([]byte(r.id)))
 	}
 	return struct{}{}, nil
 }

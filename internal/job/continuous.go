@@ -42,3 +42,12 @@ func Leaves(newest Execution) Verdict {
 	}
 	return Stay
 }
+
+// Held says what to do at once for a thing that a target holds which was
+// associated: the rest is for the rollout.
+func Held(newest Execution) Verdict {
+	if newest.Status == InProgress && newest.Left {
+		return Unmark
+	}
+	return Stay
+}

@@ -11,20 +11,20 @@ func TestJoiningAndLeavingInEachState(t *testing.T) {
 	left := at(InProgress)
 	left.Left = true
 	for _, row := range []struct {
-		name                    string
-		newest                  Execution
-		joins, noSecond, leaves Verdict
+		name                          string
+		newest                        Execution
+		joins, noSecond, leaves, held Verdict
 	}{
-		{"no execution", Execution{}, Create, Create, Stay},
-		{"QUEUED", at(Queued), Stay, Stay, Take},
-		{"IN_PROGRESS", at(InProgress), Stay, Stay, Mark},
-		{"IN_PROGRESS, has left", left, Unmark, Unmark, Stay},
-		{"SUCCEEDED", at(Succeeded), Create, Stay, Stay},
-		{"FAILED", at(Failed), Create, Create, Stay},
-		{"TIMED_OUT", at(TimedOut), Create, Create, Stay},
-		{"REJECTED", at(Rejected), Create, Create, Stay},
-		{"REMOVED", at(Removed), Create, Create, Stay},
-		{"CANCELED", at(Canceled), Create, Create, Stay},
+		{"no execution", Execution{}, Create, Create, Stay, Stay},
+		{"QUEUED", at(Queued), Stay, Stay, Take, Stay},
+		{"IN_PROGRESS", at(InProgress), Stay, Stay, Mark, Stay},
+		{"IN_PROGRESS, has left", left, Unmark, Unmark, Stay, Unmark},
+		{"SUCCEEDED", at(Succeeded), Create, Stay, Stay, Stay},
+		{"FAILED", at(Failed), Create, Create, Stay, Stay},
+		{"TIMED_OUT", at(TimedOut), Create, Create, Stay, Stay},
+		{"REJECTED", at(Rejected), Create, Create, Stay, Stay},
+		{"REMOVED", at(Removed), Create, Create, Stay, Stay},
+		{"CANCELED", at(Canceled), Create, Create, Stay, Stay},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if got := Joins(row.newest, true); got != row.joins {
@@ -35,6 +35,9 @@ func TestJoiningAndLeavingInEachState(t *testing.T) {
 			}
 			if got := Leaves(row.newest); got != row.leaves {
 				t.Errorf("leaves: %d, want %d", got, row.leaves)
+			}
+			if got := Held(row.newest); got != row.held {
+				t.Errorf("is held by an associated target: %d, want %d", got, row.held)
 			}
 		})
 	}
@@ -54,10 +57,6 @@ func TestAContinuousJobIsNeverCompleted(t *testing.T) {
 
 func TestTargetsAreAssociatedWithAJobThatGoesOn(t *testing.T) {
 	thing := func(key int64) []Target { return []Target{{Key: key, Name: "t"}} }
-	full := make([]Target, MaxTargets)
-	for i := range full {
-		full[i] = Target{Key: int64(i + 1)}
-	}
 	for _, row := range []struct {
 		name   string
 		edit   func(*Job)
@@ -73,13 +72,12 @@ func TestTargetsAreAssociatedWithAJobThatGoesOn(t *testing.T) {
 		{"SCHEDULED", func(j *Job) { j.Status = JobScheduled }, thing(9), InvalidRequest, 1, -1},
 		{"CANCELED", func(j *Job) { j.Status = JobCanceled }, thing(9), InvalidRequest, 1, -1},
 		{"DELETION_IN_PROGRESS", func(j *Job) { j.Status = JobDeletionInProgress }, thing(9), InvalidRequest, 1, -1},
-		{"a hundred and one", func(j *Job) { j.Resolved, j.Targets = full, make([]string, MaxTargets) }, thing(101), LimitExceeded, 100, -1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			j := NewJob("fw", []string{"arn:1"}, thing(1), 5, epoch)
 			j.Selection, j.Expansion.Done = Continuous, true
 			row.edit(&j)
-			got, err := j.Associate([]string{"arn:2"}, row.target, 77, "more", epoch.Add(time.Hour))
+			got, err := j.Associate([]string{"arn:2"}, row.target, 77, 88, "more", epoch.Add(time.Hour))
 			if row.code != 0 {
 				if code(err) != row.code {
 					t.Errorf("got %v", err)
@@ -89,8 +87,9 @@ func TestTargetsAreAssociatedWithAJobThatGoesOn(t *testing.T) {
 			walks := -1
 			if !got.Expansion.Done {
 				walks = got.Expansion.Target
-				if got.Expansion.Pin != 77 {
-					t.Errorf("pinned to %d", got.Expansion.Pin)
+				first, added := got.Resolved[0], got.Resolved[len(got.Resolved)-1]
+				if got.Expansion.PinOf(first) != 5 || got.Expansion.PinOf(added) != 77 || first.Since != 0 || added.Since != 88 {
+					t.Errorf("pinned: %+v, the walk to %d", got.Resolved, got.Expansion.Pin)
 				}
 			}
 			if err != nil || len(got.Targets) != row.want || len(got.Resolved) != row.want || walks != row.walks || got.Comment != "more" {
@@ -105,27 +104,24 @@ func TestTargetsAreAssociatedWithAJobThatGoesOn(t *testing.T) {
 
 // TestWhatAThingHadBeforeATargetWasAssociatedDoesNotCountForIt once it is over.
 func TestWhatAThingHadBeforeATargetWasAssociatedDoesNotCountForIt(t *testing.T) {
-	at := func(s Status, queued time.Duration) Execution {
-		return Execution{Number: 1, Status: s, QueuedAt: epoch.Add(queued)}
-	}
-	first := Expansion{Target: 0}
-	late := Expansion{Target: 1, Associated: 1, Since: epoch.Add(time.Hour)}
+	at := func(s Status, seq int64) Execution { return Execution{Number: 1, Status: s, Seq: seq} }
+	first, late := Target{Key: 1}, Target{Key: 2, Since: 50}
 	for _, row := range []struct {
 		name   string
-		x      Expansion
+		of     Target
 		newest Execution
 		want   bool
 	}{
 		{"nothing", first, Execution{}, false},
-		{"a target of the creation", first, at(Removed, 0), true},
+		{"a target of the creation", first, at(Removed, 7), true},
 		{"an associated one, nothing", late, Execution{}, false},
-		{"an associated one, removed before", late, at(Removed, 0), false},
-		{"an associated one, still running", late, at(InProgress, 0), true},
-		{"an associated one, had since", late, at(Removed, 2*time.Hour), true},
-		{"an earlier target of a job with associated ones", Expansion{Target: 0, Associated: 1, Since: epoch.Add(time.Hour)}, at(Removed, 0), true},
+		{"an associated one, removed before", late, at(Removed, 7), false},
+		{"an associated one, removed, the last that was queued before", late, at(Removed, 50), false},
+		{"an associated one, still running", late, at(InProgress, 7), true},
+		{"an associated one, had since", late, at(Removed, 51), true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := row.x.Taken(row.newest); got != row.want {
+			if got := row.of.Taken(row.newest); got != row.want {
 				t.Errorf("taken: %v", got)
 			}
 		})

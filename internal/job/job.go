@@ -32,7 +32,7 @@ func NewJob(id ID, targets []string, resolved []Target, pin int64, now time.Time
 	}
 }
 
-// MaxTargets is how many targets a job may have (control-plane.md H).
+// MaxTargets is how many targets a job may have at AWS (control-plane.md H).
 const MaxTargets = 100
 
 // ParseSelection gives the selection with this name. Errors: InvalidRequest.
@@ -75,33 +75,36 @@ type Target struct {
 	Group bool
 	Key   int64
 	Name  string
+	// Pin is the membership sequence when the target was associated later, Since the
+	// queue sequence of the execution that was queued last then; 0: it was given at
+	// the creation.
+	Pin, Since int64
 }
 
+// Same says whether both are one target, whenever they were given.
+func (t Target) Same(o Target) bool { return t.Group == o.Group && t.Key == o.Key }
+
 // Expansion is the stored cursor over (target, group, thing) of a job's rollout. The
-// membership of its groups is pinned to one sequence number, so that what joins
-// or leaves meanwhile cannot blur it (design.md decision 9).
+// membership of its groups is pinned to a sequence number, that of the job or of a
+// later association, so that what joins or leaves meanwhile cannot blur it
+// (design.md decision 9).
 type Expansion struct {
 	Done   bool
 	Pin    int64 // membership sequence when the job first became IN_PROGRESS
 	Target int   // index of the target being walked
 	Group  int64 // key of the group being walked: the target, or one below it; 0: none yet
 	After  int64 // key of the last thing taken of that group, or of the target
-	// Associated is the first target that was associated later, and not given at
-	// the creation (0: there is none), Since when it was.
-	Associated int
-	Since      time.Time
-	Stats      Stats // what the rollout has released so far
+	Stats  Stats // what the rollout has released so far
 }
 
+// PinOf is the membership sequence that the walk of a target is pinned to.
+func (x Expansion) PinOf(t Target) int64 { return max(x.Pin, t.Pin) }
+
 // Taken says that a thing whose newest attempt is this one (Number 0: none) is
-// not for the target being walked to take: it has the job already. What a thing
-// had before the target was associated does not count, once it has ended.
-func (x Expansion) Taken(newest Execution) bool {
-	if newest.Number == 0 {
-		return false
-	}
-	late := x.Associated > 0 && x.Target >= x.Associated
-	return !late || newest.Status.Pending() || newest.QueuedAt.After(x.Since)
+// not for the target to take: it has the job already. What a thing had before the
+// target was associated does not count, once it has ended.
+func (t Target) Taken(newest Execution) bool {
+	return newest.Number != 0 && (newest.Status.Pending() || newest.Seq > t.Since)
 }
 
 // Complete says whether the job is finished: everything was handed out and

@@ -153,6 +153,31 @@ func (q Queue) Within(n Namespace) Queue {
 	return q
 }
 
+// TimeOut writes down the earliest time-out of this queue that nobody has written
+// down, as its timer does; ok is false when there is none. A time-out at or before
+// now came before any request of now (device-plane.md 3.4, Timers).
+func (q Queue) TimeOut(now time.Time) (out Outcome, ok bool) {
+	var late Entry
+	look := func(e Entry) {
+		seen, _ := Effective(e.Execution, e.Job, now)
+		if seen.Status != TimedOut || seen.Version == e.Version {
+			return
+		}
+		if !ok || cmp.Or(e.Due().Compare(late.Due()), cmp.Compare(e.JobKey, late.JobKey)) < 0 {
+			late, ok = e, true
+		}
+	}
+	for _, e := range q.Pending {
+		look(e)
+	}
+	look(q.Named)
+	if !ok {
+		return Outcome{Queue: q}, false
+	}
+	out, _ = Queue{Pending: q.Pending, Named: late}.Apply(late.Ref(), Change{Kind: Sweep}, now) // which nothing refuses
+	return out, true
+}
+
 // StartNext hands out the head, starting it if it is QUEUED. ok is false when
 // the queue is empty (device-plane.md 3.2).
 func (q Queue) StartNext(c Change, now time.Time) (_ Outcome, head Execution, ok bool, _ error) {
@@ -240,6 +265,16 @@ func (q Queue) Drop(now time.Time) Outcome {
 		out.step(e, Execution{}, Change{Kind: Delete, Actor: ActorService}, now)
 	}
 	return out
+}
+
+// Emptied is what devices hear when all of a thing's queue goes at once. What a
+// job's flag or the clock has overtaken counts as if it had been seen until now.
+func (q Queue) Emptied(thing int64, n Namespace, now time.Time) []Effect {
+	seen := func(e Entry) bool { return e.Job.Status != JobScheduled }
+	if !slices.ContainsFunc(q.Pending, seen) {
+		return nil
+	}
+	return []Effect{{ThingKey: thing, Namespace: n, Notify: true, Next: n == "", At: now}}
 }
 
 // Enqueue adds a new execution to the queue, behind all of its time: the store

@@ -2,7 +2,7 @@ package job
 
 import "time"
 
-// MaxRetries is how many retries a job may allow each thing (control-plane.md H).
+// MaxRetries is how many retries a job may allow each thing at AWS (control-plane.md H).
 const MaxRetries = 10
 
 // Retries is one criterion of a job's jobExecutionsRetryConfig.
@@ -15,8 +15,8 @@ type Retries struct {
 type RetryPolicy []Retries
 
 // Check errors: InvalidRequest for ALL beside another criterion, for one that is
-// there twice, and for more than MaxRetries in all (control-plane.md B.8).
-func (p RetryPolicy) Check() error {
+// there twice, and for more than so many in all; 0: any number (control-plane.md B.8).
+func (p RetryPolicy) Check(most int64) error {
 	seen, sum := map[Failure]bool{}, int64(0)
 	for _, c := range p {
 		switch {
@@ -28,8 +28,8 @@ func (p RetryPolicy) Check() error {
 		seen[c.Failure] = true
 		sum += c.Number
 	}
-	if sum > MaxRetries {
-		return Errorf(InvalidRequest, "jobExecutionsRetryConfig allows %d retries: at most %d in all are possible", sum, MaxRetries)
+	if most > 0 && sum > most {
+		return Errorf(InvalidRequest, "jobExecutionsRetryConfig allows %d retries: at most %d in all are possible", sum, most)
 	}
 	return nil
 }

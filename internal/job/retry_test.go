@@ -100,7 +100,7 @@ func TestRetryPoliciesThatCannotBe(t *testing.T) {
 		{"none", RetryPolicy{{failed, 0}}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if err := row.p.Check(); (err != nil) != row.fails {
+			if err := row.p.Check(MaxRetries); (err != nil) != row.fails {
 				t.Errorf("got %v", err)
 			}
 		})

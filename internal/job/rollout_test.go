@@ -20,7 +20,9 @@ func TestTheExponentialRateGrowsWithCumulativeMultiples(t *testing.T) {
 		{"not one before", guide, 999, 0, 50},
 		{"doubled at 1000 notified", guide, 1000, 0, 100},
 		{"and at 2000", guide, 2000, 0, 200},
-		{"and at 3000", guide, 3999, 0, 400},
+		{"and at 3000", guide, 3000, 0, 400},
+		{"not one before the fourth step", guide, 3999, 0, 400},
+		{"and at 4000", guide, 4000, 0, 800},
 		{"by what has succeeded just as well", guide, 0, 1000, 100},
 		{"the criterion that is further counts, not their sum", guide, 1999, 1000, 100},
 		{"capped by maximumPerMinute", guide, 9000, 0, 1000},
@@ -45,12 +47,12 @@ func TestTheExponentialRateGrowsWithCumulativeMultiples(t *testing.T) {
 }
 
 // TestTheExampleOfTheGuide is the exponential example of control-plane.md B.4
-// with times: base 50, factor 2, steps at 1000, 2000 and 3000 notified.
+// with times: base 50, factor 2, steps at 1000, 2000, 3000 and 4000 notified.
 func TestTheExampleOfTheGuide(t *testing.T) {
 	r := Rollout{PerMinute: 1000, Growth: Growth{Base: 50, Tenths: 20, Notified: 1000, Succeeded: 1000}}
 	s, now := Stats{Start: epoch}, epoch
 	at := map[int64]time.Duration{} // when so many were reached
-	for now.Before(epoch.Add(37 * time.Minute)) {
+	for now.Before(epoch.Add(41 * time.Minute)) {
 		s = r.Grown(s, 0)
 		quota, wake := r.Next(s, now)
 		before := s.Released
@@ -80,6 +82,11 @@ func TestTheExampleOfTheGuide(t *testing.T) {
 		{3000, 34*time.Minute + 58*time.Second},
 		{3013, 35 * time.Minute}, // four hundred
 		{3412, 35*time.Minute + 59*time.Second},
+		{4000, 37*time.Minute + 28*time.Second},
+		{4425, 37*time.Minute + 59*time.Second}, // eight hundred
+		{5000, 38*time.Minute + 43*time.Second},
+		{5282, 38*time.Minute + 59*time.Second}, // a thousand, which is the maximum
+		{6282, 39*time.Minute + 59*time.Second},
 	} {
 		if at[row.released] != row.at {
 			t.Errorf("the %dth is released at %s, want %s", row.released, at[row.released], row.at)

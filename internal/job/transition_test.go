@@ -195,3 +195,34 @@ func TestAProgressReportIsJudgedWithoutTheQueue(t *testing.T) {
 		}
 	}
 }
+
+// TestAQueueThatGoesAtOnceIsToldOnce, with what a flag or the clock has overtaken.
+func TestAQueueThatGoesAtOnceIsToldOnce(t *testing.T) {
+	entry := func(s JobStatus) Entry { return Entry{Execution{Number: 1, Status: Queued}, State{Status: s}} }
+	for _, row := range []struct {
+		name    string
+		pending []Entry
+		in      Namespace
+		told    bool
+	}{
+		{"an empty one", nil, "", false},
+		{"one that waits", []Entry{entry(JobInProgress)}, "", true},
+		{"of a namespace, which has no notify-next", []Entry{entry(JobInProgress)}, "gg", true},
+		{"of a job whose cancellation nobody has swept", []Entry{entry(JobCanceled)}, "", true},
+		{"of a job that is not to be seen yet", []Entry{entry(JobScheduled)}, "", false},
+		{"and one that is", []Entry{entry(JobScheduled), entry(JobInProgress)}, "", true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := Queue{Pending: row.pending}.Emptied(7, row.in, epoch)
+			if !row.told {
+				if len(got) > 0 {
+					t.Errorf("told: %+v", got)
+				}
+				return
+			}
+			if len(got) != 1 || got[0].ThingKey != 7 || got[0].Namespace != row.in || !got[0].Notify || got[0].Next != (row.in == "") || got[0].After.Pending != nil {
+				t.Errorf("told: %+v", got)
+			}
+		})
+	}
+}

@@ -45,11 +45,12 @@ func (j Job) Update(u Update, now time.Time) (Job, error) {
 	return j, nil
 }
 
-// Associate adds targets to a CONTINUOUS job, which are rolled out at its rate;
-// those it has already make no difference. pin is the membership sequence of
-// now. Errors: InvalidRequest for another kind of job or one that is not
-// IN_PROGRESS, LimitExceeded (control-plane.md A.3 AssociateTargetsWithJob).
-func (j Job) Associate(arns []string, resolved []Target, pin int64, comment string, now time.Time) (Job, error) {
+// Associate adds targets to a CONTINUOUS job, which are rolled out at its rate,
+// pinned to the membership sequence pin; those it has already make no difference,
+// nor does what a thing had up to the queue sequence last, once that has ended.
+// Errors: InvalidRequest for another kind of job or one that is not IN_PROGRESS
+// (control-plane.md A.3 AssociateTargetsWithJob).
+func (j Job) Associate(arns []string, resolved []Target, pin, last int64, comment string, now time.Time) (Job, error) {
 	switch {
 	case j.Selection != Continuous:
 		return j, Errorf(InvalidRequest, "Job %s is %s: targets can be associated with a CONTINUOUS job only", j.ID, j.Selection)
@@ -58,22 +59,13 @@ func (j Job) Associate(arns []string, resolved []Target, pin int64, comment stri
 	}
 	targets, known := slices.Clone(j.Targets), slices.Clone(j.Resolved)
 	for i, t := range resolved {
-		if !slices.Contains(known, t) {
+		if !slices.ContainsFunc(known, t.Same) {
+			t.Pin, t.Since = pin, last
 			targets, known = append(targets, arns[i]), append(known, t)
 		}
 	}
-	if len(targets) > MaxTargets {
-		return j, Errorf(LimitExceeded, "Job %s would have %d targets: at most %d are allowed, put the things into a group", j.ID, len(targets), MaxTargets)
-	}
-	x := &j.Expansion
-	if x.Done && len(targets) > len(j.Targets) {
-		x.Done, x.Target, x.Group, x.After, x.Associated = false, len(j.Targets), 0, 0, len(j.Targets)
-	}
-	if !x.Done {
-		x.Pin, x.Since = pin, now
-		if x.Associated == 0 {
-			x.Associated = len(j.Targets)
-		}
+	if x := &j.Expansion; x.Done && len(targets) > len(j.Targets) {
+		x.Done, x.Target, x.Group, x.After = false, len(j.Targets), 0, 0
 	}
 	j.Targets, j.Resolved = targets, known
 	if comment != "" {

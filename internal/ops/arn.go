@@ -30,17 +30,28 @@ func (k *core) jobARN(id job.ID) string              { return k.arn(kindJob, str
 // InvalidRequest.
 func (k *core) parseARN(arn string) (kind, name string, err error) {
 	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iot" {
+	if len(parts) != 6 || parts[0] != "arn" || parts[1] != "aws" || parts[2] != "iot" {
 		return "", "", job.Errorf(job.InvalidRequest, "%q is not an ARN of AWS IoT: expected the form %s", arn, k.arn(kindThing, "NAME"))
 	}
 	if parts[3] != k.Region || parts[4] != k.Account {
 		return "", "", job.Errorf(job.InvalidRequest, "%q is of region %q and account %q: this server has %s and %s", arn, parts[3], parts[4], k.Region, k.Account)
 	}
 	kind, name, ok := strings.Cut(parts[5], "/")
-	if !ok || name == "" {
+	if !ok || !named(kind, name) {
 		return "", "", job.Errorf(job.InvalidRequest, "%q names no resource: expected the form %s", arn, k.arn(kindThing, "NAME"))
 	}
 	return kind, name, nil
+}
+
+// named says whether a resource of this kind can have this name.
+func named(kind, name string) bool {
+	switch kind {
+	case kindThing, kindGroup, kindType:
+		return registry.Name(name).Valid()
+	case kindJob:
+		return job.ID(name).Valid()
+	}
+	return name != ""
 }
 
 // nameOf is the name of a resource that is given by name, by ARN or by both,

@@ -174,7 +174,10 @@ func TestACertificateIsDeletedOnceItIsNotInUse(t *testing.T) {
 		if err := p.attach("pump", id, ""); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, p.deleteCertificate(id, force), job.CertificateState)
+		e := refused(t, p.deleteCertificate(id, force), job.CertificateState)
+		if !strings.HasPrefix(e.Message, "Certificate must be deactivated (not ACTIVE) before deletion.") {
+			t.Errorf("while it is ACTIVE: %q", e.Message)
+		}
 		if err := p.setStatus(id, "INACTIVE"); err != nil {
 			t.Fatal(err)
 		}

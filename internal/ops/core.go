@@ -74,16 +74,29 @@ type Config struct {
 	// How many jobs of each selection may be active, and how many in deletion, at
 	// once; 0: no limit (control-plane.md H).
 	MaxActiveSnapshot, MaxActiveContinuous, MaxDeleting int
+	// What AWS allows a job and the registry; nil: as AWS does.
+	JobQuotas *job.Quotas
+	Quotas    *registry.Quotas
 }
 
-type core struct{ Config }
+type core struct {
+	Config
+	jobQuotas job.Quotas
+	quotas    registry.Quotas
+}
 
 // New gives the operations of both planes over one core.
 func New(c Config) (*Data, *Control) {
 	if c.Events == nil {
 		c.Events = &Events{Region: c.Region, Account: c.Account, Audience: c.Audience, Now: c.Now}
 	}
-	k := &core{c}
+	k := &core{Config: c, jobQuotas: job.AWSQuotas(), quotas: registry.AWSQuotas()}
+	if c.JobQuotas != nil {
+		k.jobQuotas = *c.JobQuotas
+	}
+	if c.Quotas != nil {
+		k.quotas = *c.Quotas
+	}
 	return &Data{core: k}, &Control{k}
 }
 
@@ -110,6 +123,18 @@ func (k *core) changes(thing registry.Name, out job.Outcome, now time.Time) stor
 	return store.Changes{
 		Moves: out.Moves, Effects: Address(k.Audience, thing, out.Effects), Events: k.Events.Executions(thing, out.Moves, now), At: now,
 	}
+}
+
+// timely decides about a thing of whose queue every time-out is written down that
+// came before: the outcome does not depend on when the scheduler sees it
+// (device-plane.md 3.4, Timers).
+func (k *core) timely(thing registry.Name, snap store.Snapshot, decide store.Decide) (store.Changes, error) {
+	if out, ok := snap.Queue.TimeOut(snap.At); ok {
+		ch := k.changes(thing, out, snap.At)
+		ch.Again = true
+		return ch, nil
+	}
+	return decide(snap)
 }
 
 // blocking turns an asynchronous operation into one that waits.

@@ -22,7 +22,7 @@ import (
 func (d *Data) GetPendingJobExecutionsAsync(_ Caller, in *jobsdata.GetPendingJobExecutionsInput, done func(*jobsdata.GetPendingJobExecutionsOutput, error)) {
 	out := new(jobsdata.GetPendingJobExecutionsOutput)
 	d.submit(store.Keys{Thing: in.ThingName, Queue: store.WholeQueue}, func(snap store.Snapshot) (store.Changes, error) {
-		out.InProgressJobs, out.QueuedJobs = d.summaries(snap.Queue, d.Now())
+		out.InProgressJobs, out.QueuedJobs = d.summaries(snap.Queue, snap.At)
 		return store.Changes{}, nil
 	}, func(err error) {
 		if err != nil {
@@ -39,13 +39,12 @@ func (d *Data) StartNextPendingJobExecutionAsync(c Caller, in *jobsdata.StartNex
 	change := job.Change{Kind: job.Start, Details: in.StatusDetails, Step: stepTimeout(in.StepTimeoutInMinutes), Actor: c.Principal}
 	var head job.Execution
 	d.submit(store.Keys{Thing: in.ThingName, Queue: store.WholeQueue}, func(snap store.Snapshot) (store.Changes, error) {
-		now := d.Now()
-		out, next, ok, err := snap.Queue.StartNext(change, now)
+		out, next, ok, err := snap.Queue.StartNext(change, snap.At)
 		head = job.Execution{}
 		if ok {
 			head = next
 		}
-		return d.changes(in.ThingName, out, now), err
+		return d.changes(in.ThingName, out, snap.At), err
 	}, func(err error) {
 		var out jobsdata.StartNextPendingJobExecutionOutput
 		if err == nil && head.Number != 0 {
@@ -63,7 +62,7 @@ func (d *Data) StartNextPendingJobExecutionAsync(c Caller, in *jobsdata.StartNex
 // of the queue (device-plane.md 3.3). Errors: NotFound; TerminalStateReached
 // for an execution that is not pending any more.
 func (d *Data) DescribeJobExecutionAsync(_ Caller, in *jobsdata.DescribeJobExecutionInput, done func(*jobsdata.DescribeJobExecutionOutput, error)) {
-	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: value(in.ExecutionNumber)}
+	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: value(in.ExecutionNumber), Queue: store.QueueIfLate}
 	if in.JobID == jobsdata.Next {
 		keys = store.Keys{Thing: in.ThingName, Queue: store.WholeQueue, Namespace: in.Namespace}
 	} else if in.ExecutionNumber != nil && *in.ExecutionNumber == 0 {
@@ -71,13 +70,12 @@ func (d *Data) DescribeJobExecutionAsync(_ Caller, in *jobsdata.DescribeJobExecu
 	}
 	var found job.Execution
 	d.submit(keys, func(snap store.Snapshot) (store.Changes, error) {
-		now := d.Now()
 		if in.JobID == jobsdata.Next {
-			found, _ = job.Head(snap.Queue, now)
+			found, _ = job.Head(snap.Queue, snap.At)
 			return store.Changes{}, nil
 		}
 		var err error
-		found, err = snap.Queue.Within(in.Namespace).Find(now)
+		found, err = snap.Queue.Within(in.Namespace).Find(snap.At)
 		if err == nil && found.Status.Terminal() {
 			err = job.Errorf(job.TerminalStateReached, "The job execution has reached the terminal state %s: only a QUEUED or IN_PROGRESS one can be described here", found.Status)
 		}
@@ -103,15 +101,10 @@ const noNumber = -1
 // Errors: NotFound, VersionMismatch, InvalidStateTransition (both with the
 // current state), InvalidRequest.
 func (d *Data) UpdateJobExecutionAsync(c Caller, in *jobsdata.UpdateJobExecutionInput, done func(*jobsdata.UpdateJobExecutionOutput, error)) {
-	need := store.WholeQueue
+	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: value(in.ExecutionNumber), Queue: store.WholeQueue}
 	if in.Status == job.InProgress {
-		need = store.QueueUnlessStarted
+		keys.Queue = store.QueueUnlessStarted
 	}
-	d.update(c, in, need, done)
-}
-
-func (d *Data) update(c Caller, in *jobsdata.UpdateJobExecutionInput, need store.QueueNeed, done func(*jobsdata.UpdateJobExecutionOutput, error)) {
-	keys := store.Keys{Thing: in.ThingName, Job: in.JobID, Number: value(in.ExecutionNumber), Queue: need}
 	if in.ExecutionNumber != nil && *in.ExecutionNumber == 0 {
 		keys.Number = noNumber
 	}
@@ -122,22 +115,14 @@ func (d *Data) update(c Caller, in *jobsdata.UpdateJobExecutionInput, need store
 	var after job.Execution
 	var refused error
 	d.submit(keys, func(snap store.Snapshot) (store.Changes, error) {
-		now := d.Now()
 		var out job.Outcome
-		out, refused = snap.Queue.Within(in.Namespace).Apply(job.Ref{Job: in.JobID, Number: keys.Number}, change, now)
-		if len(out.Effects) > 0 && !snap.HasQueue {
-			return store.Changes{}, errQueueNeeded
-		}
+		out, refused = snap.Queue.Within(in.Namespace).Apply(job.Ref{Job: in.JobID, Number: keys.Number}, change, snap.At)
 		after = out.Queue.Named.Execution
 		if len(out.Moves) == 0 {
 			return store.Changes{}, refused
 		}
-		return d.changes(in.ThingName, out, now), nil
+		return d.changes(in.ThingName, out, snap.At), nil
 	}, func(err error) {
-		if errors.Is(err, errQueueNeeded) {
-			d.update(c, in, store.WholeQueue, done)
-			return
-		}
 		if err == nil {
 			err = refused
 		}
@@ -148,11 +133,6 @@ func (d *Data) update(c Caller, in *jobsdata.UpdateJobExecutionInput, need store
 		done(d.updated(in, after))
 	})
 }
-
-// errQueueNeeded says that a started execution turned out to be over (its time
-// ran out, its job was cancelled), so that devices must be told of the queue
-// that was not read.
-var errQueueNeeded = errors.New("the queue is needed")
 
 func (d *Data) updated(in *jobsdata.UpdateJobExecutionInput, e job.Execution) (*jobsdata.UpdateJobExecutionOutput, error) {
 	out := new(jobsdata.UpdateJobExecutionOutput)
@@ -176,7 +156,7 @@ func (d *Data) submit(keys store.Keys, decide store.Decide, done func(error)) {
 		if snap.ThingKey == 0 {
 			return store.Changes{}, errUnregistered
 		}
-		return decide(snap)
+		return d.timely(keys.Thing, snap, decide)
 	}
 	d.Store.Submit(keys, checked, func(_ store.Commit, err error) {
 		if !errors.Is(err, errUnregistered) {

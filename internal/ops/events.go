@@ -84,7 +84,7 @@ const (
 // newID is an eventId.
 func newID() string { return uuid.NewString() }
 
-func (e *Events) core() *core { return &core{Config{Region: e.Region, Account: e.Account}} }
+func (e *Events) core() *core { return &core{Config: Config{Region: e.Region, Account: e.Account}} }
 
 // Executions are the events of what was done to executions of a thing: those that
 // ended, and those that were deleted.

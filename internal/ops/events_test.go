@@ -83,6 +83,11 @@ func TestEveryTypeOfEventIsToldWhenItIsEnabledAlone(t *testing.T) {
 		ok[*iot.CancelJobOutput](t)(p.CancelJob(ctx, operator, &iot.CancelJobInput{JobID: "fw"}))
 		ok[*iot.CancelJobOutput](t)(p.CancelJob(ctx, operator, &iot.CancelJobInput{JobID: "fw"})) // already
 		ok[*iot.DeleteJobOutput](t)(p.DeleteJob(ctx, operator, &iot.DeleteJobInput{JobID: "fw"}))
+		c := ok[*iot.CreateKeysAndCertificateOutput](t)(p.CreateKeysAndCertificate(ctx, operator, &iot.CreateKeysAndCertificateInput{SetAsActive: true}))
+		ok[*iot.AttachThingPrincipalOutput](t)(p.AttachThingPrincipal(ctx, operator, &iot.AttachThingPrincipalInput{ThingName: "pump2", Principal: c.CertificateARN}))
+		ok[*iot.DetachThingPrincipalOutput](t)(p.DetachThingPrincipal(ctx, operator, &iot.DetachThingPrincipalInput{ThingName: "pump2", Principal: c.CertificateARN}))
+		ok[*iot.UpdateCertificateOutput](t)(p.UpdateCertificate(ctx, operator, &iot.UpdateCertificateInput{CertificateID: c.CertificateID, NewStatus: "INACTIVE"}))
+		ok[*iot.DeleteCertificateOutput](t)(p.DeleteCertificate(ctx, operator, &iot.DeleteCertificateInput{CertificateID: c.CertificateID}))
 	}
 	rows := map[string][]string{
 		"THING":                   {"thing/pump/created", "thing/pump2/created", "thing/pump/updated", "thing/pump/deleted"},
@@ -93,6 +98,8 @@ func TestEveryTypeOfEventIsToldWhenItIsEnabledAlone(t *testing.T) {
 		"THING_GROUP_HIERARCHY":   {"thingGroupHierarchy/thingGroup/plant/childThingGroup/line/added", "thingGroupHierarchy/thingGroup/plant/childThingGroup/line/removed"},
 		"JOB":                     {"job/fw/cancellation_in_progress", "job/fw/deletion_in_progress"},
 		"POLICY":                  nil,
+		"CERTIFICATE":             nil, // its one message comes with the registration of CAs
+		"CA_CERTIFICATE":          nil,
 		"none, which nobody asks": nil,
 	}
 	for name, want := range rows {

@@ -83,17 +83,19 @@ func (c *Control) DeleteJobExecution(ctx context.Context, by Caller, in *iot.Del
 func (c *Control) change(ctx context.Context, keys store.Keys, change job.Change) error {
 	keys.Queue = store.WholeQueue
 	var refusal error
-	_, err := c.Store.Transact(ctx, keys, func(snap store.Snapshot) (store.Changes, error) {
-		if snap.ThingKey == 0 {
-			return store.Changes{}, noThing(keys.Thing)()
-		}
-		now := c.Now()
-		out, err := snap.Queue.Within(keys.Namespace).Apply(job.Ref{Job: keys.Job, Number: keys.Number}, change, now)
+	decide := func(snap store.Snapshot) (store.Changes, error) {
+		out, err := snap.Queue.Within(keys.Namespace).Apply(job.Ref{Job: keys.Job, Number: keys.Number}, change, snap.At)
 		if len(out.Moves) == 0 {
 			return store.Changes{}, err
 		}
 		refusal = err
-		return c.changes(keys.Thing, out, now), nil
+		return c.changes(keys.Thing, out, snap.At), nil
+	}
+	_, err := c.Store.Transact(ctx, keys, func(snap store.Snapshot) (store.Changes, error) {
+		if snap.ThingKey == 0 {
+			return store.Changes{}, noThing(keys.Thing)()
+		}
+		return c.timely(keys.Thing, snap, decide)
 	})
 	if err != nil {
 		return err

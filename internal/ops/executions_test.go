@@ -228,6 +228,13 @@ func TestListingExecutions(t *testing.T) {
 	check("of a thing and a status", forThing(iot.ListJobExecutionsForThingInput{Status: job.Failed}), "fw1:FAILED")
 	check("of a thing and a job that has none of it", forThing(iot.ListJobExecutionsForThingInput{JobID: "x"}), "")
 
+	p.things("z", "e")
+	p.queue("fw", "e", "z")
+	check("of a job, in the order in which things were registered", forJob(iot.ListJobExecutionsForJobInput{MaxResults: two}), all+" z1:QUEUED e1:QUEUED")
+	for _, thing := range []registry.Name{"z", "e"} {
+		ok[*iot.DeleteJobExecutionOutput](t)(p.DeleteJobExecution(ctx, operator, &iot.DeleteJobExecutionInput{JobID: "fw", ThingName: thing, ExecutionNumber: 1}))
+	}
+
 	ok[*iot.CancelJobOutput](t)(p.CancelJob(ctx, operator, &iot.CancelJobInput{JobID: "fw"}))
 	check("of a job that is cancelled and not swept, as they are to be seen", forJob(iot.ListJobExecutionsForJobInput{}),
 		"a1:CANCELED b2:CANCELED b1:FAILED c1:IN_PROGRESS d1:CANCELED")

@@ -31,10 +31,10 @@ func (c *Control) CreateThingGroup(ctx context.Context, _ Caller, in *iot.Create
 	if p := in.ThingGroupProperties; p != nil {
 		description, attributes = value(p.ThingGroupDescription), attributesOf(p.AttributePayload)
 	}
-	if err := registry.CheckAttributes(attributes, ""); err != nil {
+	if err := c.quotas.CheckAttributes(attributes, ""); err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.Tags)
+	tags, err := c.newTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,11 @@ func (c *Control) addGroup(tx store.Tx, g *registry.Group, parent registry.Group
 		if err != nil {
 			return err
 		}
-		children, err := tx.CountChildren(parent.Key, registry.MaxChildren)
+		children, err := tx.CountChildren(parent.Key, c.quotas.Children)
 		if err != nil {
 			return err
 		}
-		if err := registry.CheckChild(parent.Name, len(keys)-1, children); err != nil {
+		if err := c.quotas.CheckChild(parent.Name, len(keys)-1, children); err != nil {
 			return err
 		}
 	}
@@ -160,7 +160,7 @@ func (c *Control) UpdateThingGroup(ctx context.Context, _ Caller, in *iot.Update
 		if g, err = group(tx, in.ThingGroupName); err != nil {
 			return err
 		}
-		if g, err = g.Update(u, in.ExpectedVersion); err != nil {
+		if g, err = g.Update(u, in.ExpectedVersion, c.quotas); err != nil {
 			return err
 		}
 		if err := tx.PutGroup(&g); err != nil {

@@ -23,7 +23,7 @@ func (c *Control) UpdateJob(ctx context.Context, _ Caller, in *iot.UpdateJobInpu
 	if u.Abort, err = abort(in.AbortConfig); err != nil {
 		return nil, err
 	}
-	if u.Retry, err = retry(in.JobExecutionsRetryConfig); err != nil {
+	if u.Retry, err = c.retry(in.JobExecutionsRetryConfig); err != nil {
 		return nil, err
 	}
 	if t := in.TimeoutConfig; t != nil {
@@ -56,14 +56,24 @@ func (c *Control) AssociateTargetsWithJob(ctx context.Context, _ Caller, in *iot
 		if err != nil {
 			return err
 		}
-		now := c.Now()
-		if j, err = j.Associate(in.Targets, targets, pin, in.Comment, now); err != nil {
+		last, err := tx.LastQueued()
+		if err != nil {
+			return err
+		}
+		now, had := c.Now(), len(j.Resolved)
+		if j, err = j.Associate(in.Targets, targets, pin, last, in.Comment, now); err != nil {
+			return err
+		}
+		if err := c.jobQuotas.CheckTargets(j.ID, len(j.Targets)); err != nil {
 			return err
 		}
 		if err := tx.PutJob(&j, nil); err != nil {
 			return err
 		}
-		return tx.SetDue(j.Key, now)
+		if len(j.Resolved) > had {
+			return tx.AddRetarget(j.Key, store.Retarget{Joined: true})
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func abortConfig(policy job.AbortPolicy) *iot.AbortConfig {
 
 // retry reads jobExecutionsRetryConfig; nil: it was not given. Errors:
 // InvalidRequest.
-func retry(in *iot.JobExecutionsRetryConfig) (job.RetryPolicy, error) {
+func (k *core) retry(in *iot.JobExecutionsRetryConfig) (job.RetryPolicy, error) {
 	if in == nil {
 		return nil, nil
 	}
@@ -105,7 +105,7 @@ func retry(in *iot.JobExecutionsRetryConfig) (job.RetryPolicy, error) {
 		}
 		policy = append(policy, job.Retries{Failure: failure, Number: value(c.NumberOfRetries)})
 	}
-	return policy, policy.Check()
+	return policy, policy.Check(k.jobQuotas.Retries)
 }
 
 func retryConfig(policy job.RetryPolicy) *iot.JobExecutionsRetryConfig {

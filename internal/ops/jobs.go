@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -42,14 +43,14 @@ func (c *Control) CreateJob(ctx context.Context, by Caller, in *iot.CreateJobInp
 	if err := checkDocument(document); err != nil {
 		return nil, err
 	}
-	if n := len(in.Targets); n > job.MaxTargets {
-		return nil, job.Errorf(job.LimitExceeded, "%d targets are too many: a job may have at most %d, put the things into a group", n, job.MaxTargets)
+	if err := c.jobQuotas.CheckTargets(in.JobID, len(in.Targets)); err != nil {
+		return nil, err
 	}
 	asked, err := c.newJob(by, in)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.Tags)
+	tags, err := c.newTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (c *Control) newJob(by Caller, in *iot.CreateJobInput) (j job.Job, err erro
 	if j.Abort, err = abort(in.AbortConfig); err != nil {
 		return j, err
 	}
-	if j.Retry, err = retry(in.JobExecutionsRetryConfig); err != nil {
+	if j.Retry, err = c.retry(in.JobExecutionsRetryConfig); err != nil {
 		return j, err
 	}
 	j.Retries = j.Retry.Budget()
@@ -117,10 +118,13 @@ func (k *core) jobExists(id job.ID, err error) error {
 }
 
 // checkDocument: a document is any JSON value in UTF-8 (device-plane.md 11 row 23).
+// The model counts its characters; AWS's quota, and the broker's, is of bytes.
 func checkDocument(document []byte) error {
 	switch {
 	case len(document) == 0:
 		return job.Errorf(job.InvalidRequest, "The job has no document: give document")
+	case len(document) > job.MaxDocument:
+		return job.Errorf(job.InvalidRequest, "The job document has %d bytes: at most %d are allowed", len(document), job.MaxDocument)
 	case !utf8.Valid(document):
 		return job.Errorf(job.InvalidRequest, "The job document is not UTF-8")
 	case !json.Valid(document):
@@ -212,13 +216,12 @@ func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput)
 	}
 	out := &iot.ListJobsOutput{Jobs: []iot.JobSummary{}}
 	err = c.Store.View(ctx, func(tx store.Tx) error {
-		var groupID string
+		var target registry.Group
 		if in.ThingGroupName != "" || in.ThingGroupID != "" {
-			g, err := groupBy(tx, in.ThingGroupName, in.ThingGroupID)
-			if err != nil {
+			if target, err = groupBy(tx, in.ThingGroupName, in.ThingGroupID); err != nil {
 				return err
 			}
-			f.Target, groupID = c.groupARN(g.Name), g.UUID
+			f.Target = c.groupARN(target.Name)
 		}
 		jobs, next, err := tx.JobList(f, page)
 		if err != nil {
@@ -229,12 +232,15 @@ func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput)
 			if j.Status == job.JobDeletionInProgress && f.Status != j.Status {
 				continue
 			}
+			if target.Key != 0 && !isTarget(j, target.Key) {
+				continue // a group that had its name before
+			}
 			concurrent, err := concurrent(tx, j)
 			if err != nil {
 				return err
 			}
 			out.Jobs = append(out.Jobs, iot.JobSummary{
-				JobARN: c.jobARN(j.ID), JobID: j.ID, ThingGroupID: groupID, TargetSelection: j.Selection.String(), Status: j.Status,
+				JobARN: c.jobARN(j.ID), JobID: j.ID, ThingGroupID: target.UUID, TargetSelection: j.Selection.String(), Status: j.Status,
 				CreatedAt: j.CreatedAt, LastUpdatedAt: j.LastUpdatedAt, CompletedAt: j.CompletedAt, IsConcurrent: concurrent,
 			})
 		}
@@ -244,6 +250,11 @@ func (c *Control) ListJobs(ctx context.Context, _ Caller, in *iot.ListJobsInput)
 		return nil, err
 	}
 	return out, nil
+}
+
+// isTarget says whether a group is a target of the job.
+func isTarget(j job.Job, group int64) bool {
+	return slices.ContainsFunc(j.Resolved, func(t job.Target) bool { return t.Group && t.Key == group })
 }
 
 // groupBy reads a group by name, by id, or by both, which must then agree.

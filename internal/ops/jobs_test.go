@@ -58,8 +58,19 @@ func TestCreateJobRefuses(t *testing.T) {
 		{"a document that is not JSON", func(in *iot.CreateJobInput) { in.Document = `{"a":` }, job.InvalidRequest},
 		{"two documents in one", func(in *iot.CreateJobInput) { in.Document = `{} {}` }, job.InvalidRequest},
 		{"a document that is not UTF-8", func(in *iot.CreateJobInput) { in.Document = "\"\xff\"" }, job.InvalidRequest},
+		{"a document of more bytes than characters", func(in *iot.CreateJobInput) { in.Document = `"` + strings.Repeat("é", 16_384) + `"` }, job.InvalidRequest},
 		{"a target that is no ARN", func(in *iot.CreateJobInput) { in.Targets = []string{"pump"} }, job.InvalidRequest},
 		{"a target of another region", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws:iot:us-east-1:123456789012:thing/pump"} }, job.InvalidRequest},
+		{"a target of another account", func(in *iot.CreateJobInput) {
+			in.Targets = []string{"arn:aws:iot:eu-central-1:210987654321:thing/pump"}
+		}, job.InvalidRequest},
+		{"a target of another partition", func(in *iot.CreateJobInput) {
+			in.Targets = []string{"arn:aws-cn:iot:eu-central-1:123456789012:thing/pump"}
+		}, job.InvalidRequest},
+		{"a target of another service", func(in *iot.CreateJobInput) { in.Targets = []string{"arn:aws:s3:eu-central-1:123456789012:thing/pump"} }, job.InvalidRequest},
+		{"a target whose name no thing can have", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thing/pump/7"} }, job.InvalidRequest},
+		{"a target whose name no group can have", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thinggroup/a b"} }, job.InvalidRequest},
+		{"a target without a name", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thing/"} }, job.InvalidRequest},
 		{"a target that is a job", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "job/taken"} }, job.InvalidRequest},
 		{"a thing that is not there", func(in *iot.CreateJobInput) { in.Targets = append(in.Targets, arns+"thing/x") }, job.NotFound},
 		{"a group that is not there", func(in *iot.CreateJobInput) { in.Targets = []string{arns + "thinggroup/pump"} }, job.NotFound},
@@ -183,6 +194,15 @@ func TestListingJobs(t *testing.T) {
 	refused(t, err, job.NotFound)
 	_, err = p.ListJobs(ctx, operator, &iot.ListJobsInput{ThingGroupName: "other", ThingGroupID: line})
 	refused(t, err, job.InvalidRequest)
+
+	// Another group of the same name is the target of no job of the one before it.
+	ok[*iot.DeleteThingGroupOutput](t)(p.DeleteThingGroup(ctx, operator, &iot.DeleteThingGroupInput{ThingGroupName: "line"}))
+	p.groups("line")
+	p.job("job-9", "thinggroup/line")
+	out := ok[*iot.ListJobsOutput](t)(p.ListJobs(ctx, operator, &iot.ListJobsInput{ThingGroupName: "line"}))
+	if len(out.Jobs) != 1 || out.Jobs[0].JobID != "job-9" {
+		t.Errorf("that target the new group: %+v", out.Jobs)
+	}
 }
 
 func TestCancellingAJob(t *testing.T) {

@@ -107,10 +107,21 @@ func groupsNamed(tx store.Tx, names []registry.GroupName) (all []registry.Group,
 	return all, nil
 }
 
+// groupsOf are all groups that a thing is directly in.
+func groupsOf(tx store.Tx, thing int64) (all []registry.Group, err error) {
+	for page := (store.Page{Limit: defaultPage}); ; {
+		some, next, err := tx.GroupsOfThing(thing, page)
+		if all = append(all, some...); err != nil || next == "" {
+			return all, err
+		}
+		page.After = next
+	}
+}
+
 // regroup takes a thing out of groups and puts it into others. Those that it is in
 // already, or is not in, make no difference. Errors: InvalidRequest.
 func (c *Control) regroup(tx store.Tx, t registry.Thing, add, remove []registry.Group) error {
-	current, _, err := tx.GroupsOfThing(t.Key, store.Page{Limit: registry.MaxGroups})
+	current, err := groupsOf(tx, t.Key)
 	if err != nil {
 		return err
 	}
@@ -134,7 +145,7 @@ func (c *Control) regroup(tx store.Tx, t registry.Thing, add, remove []registry.
 		places = append(places, registry.Place{Group: g.Name, Root: above[0]})
 	}
 	if len(add) > 0 {
-		if err := registry.CheckPlaces(t.Name, places); err != nil {
+		if err := c.quotas.CheckPlaces(t.Name, places); err != nil {
 			return err
 		}
 	}

@@ -48,12 +48,12 @@ func asTags(in []iot.Tag) ([]registry.Tag, error) {
 
 // newTags are the tags that a resource is created with. Errors: InvalidRequest,
 // LimitExceeded.
-func newTags(in []iot.Tag) ([]registry.Tag, error) {
+func (k *core) newTags(in []iot.Tag) ([]registry.Tag, error) {
 	tags, err := asTags(in)
 	if err != nil {
 		return nil, err
 	}
-	return tags, registry.CheckTagCount(len(tags))
+	return tags, k.quotas.CheckTagCount(len(tags))
 }
 
 // putTags sets tags of a resource.
@@ -66,14 +66,18 @@ func putTags(tx store.Tx, of registry.Tagged, tags []registry.Tag) error {
 	return nil
 }
 
-// allTags are the tags of a resource by key: there are never more than a page.
+// allTags are the tags of a resource by key.
 func allTags(tx store.Tx, of registry.Tagged) (map[string]string, error) {
-	tags, _, err := tx.Tags(of, store.Page{Limit: registry.MaxTags})
-	all := make(map[string]string, len(tags))
-	for _, t := range tags {
-		all[t.Key] = t.Value
+	all := map[string]string{}
+	for page := (store.Page{Limit: defaultPage}); ; {
+		tags, next, err := tx.Tags(of, page)
+		for _, t := range tags {
+			all[t.Key] = t.Value
+		}
+		if page.After = next; err != nil || next == "" {
+			return all, err
+		}
 	}
-	return all, err
 }
 
 // sameTags says whether a resource has the tags that a repeated creation gives.
@@ -105,7 +109,7 @@ func (c *Control) TagResource(ctx context.Context, _ Caller, in *iot.TagResource
 		for _, t := range tags {
 			all[t.Key] = t.Value
 		}
-		if err := registry.CheckTagCount(len(all)); err != nil {
+		if err := c.quotas.CheckTagCount(len(all)); err != nil {
 			return err
 		}
 		return putTags(tx, of, tags)

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -34,14 +35,14 @@ func attributesOf(p *iot.AttributePayload) map[string]string {
 // for its type.
 func (c *Control) CreateThing(ctx context.Context, _ Caller, in *iot.CreateThingInput) (*iot.CreateThingOutput, error) {
 	given := attributesOf(in.AttributePayload)
-	if err := registry.CheckAttributes(given, in.ThingTypeName); err != nil {
+	if err := c.quotas.CheckAttributes(given, in.ThingTypeName); err != nil {
 		return nil, err
 	}
 	var t registry.Thing
 	err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
 		t, err = tx.Thing(in.ThingName)
 		if errors.Is(err, store.ErrNotFound) {
-			if err := usable(tx, in.ThingTypeName); err != nil {
+			if err := usable(tx, in.ThingTypeName, true); err != nil {
 				return err
 			}
 			t = registry.NewThing(uuid.NewString(), in.ThingName, given, c.Now())
@@ -91,11 +92,11 @@ func (c *Control) UpdateThing(ctx context.Context, _ Caller, in *iot.UpdateThing
 		}
 		before := t.Type
 		if u.Type != before {
-			if err := usable(tx, u.Type); err != nil {
+			if err := usable(tx, u.Type, false); err != nil {
 				return err
 			}
 		}
-		if t, err = t.Update(u, in.ExpectedVersion); err != nil {
+		if t, err = t.Update(u, in.ExpectedVersion, c.quotas); err != nil {
 			return err
 		}
 		if err := tx.PutThing(&t); err != nil {
@@ -116,59 +117,68 @@ func payloadOf(p *iot.AttributePayload) *registry.Payload {
 	return &registry.Payload{Attributes: p.Attributes, Merge: p.Merge}
 }
 
-// removals is how many pending executions one transaction of DeleteThing takes
-// away, so that devices never wait for a long one.
-const removals = 64
+// Removals is how many pending executions one transaction takes away from a thing
+// that is deleted, so that devices never wait for a long one.
+const Removals = 64
 
-// DeleteThing takes a thing away: first its pending executions become REMOVED,
-// whoever started them (control-plane.md B.3), then its name is free. A thing
+// DeleteThing takes a thing away: its name is free, its devices hear that there is
+// nothing to do, and what it had pending becomes REMOVED, whoever started it
+// (control-plane.md B.3); what is more than Removals the scheduler takes up. A thing
 // that is not there is a success. Errors: VersionMismatch; InvalidRequest while
 // principals are attached.
 func (c *Control) DeleteThing(ctx context.Context, by Caller, in *iot.DeleteThingInput) (*iot.DeleteThingOutput, error) {
-	for deleted := false; !deleted; {
-		err := c.Store.Update(ctx, func(tx store.Tx) (err error) {
-			deleted, err = c.deleteThing(tx, by, in)
-			return err
-		})
+	err := c.Store.Update(ctx, func(tx store.Tx) error {
+		t, err := tx.Thing(in.ThingName)
 		if err != nil {
-			return nil, err
+			return refused(err, func() error { return nil })
 		}
+		if err := registry.CheckVersion(t.Version, in.ExpectedVersion); err != nil {
+			return err
+		}
+		attached, _, err := tx.CertificatesOfThing(t.Key, store.AttachmentFilter{}, store.Page{Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(attached) > 0 {
+			return job.Errorf(job.InvalidRequest, "Cannot delete thing %s: it is still attached to one or more principals, detach them first", t.Name)
+		}
+		now := c.Now()
+		if err := c.tellEmptied(tx, t, now); err != nil {
+			return err
+		}
+		if _, err := RemovePending(tx, c.Events, store.Member{Key: t.Key, Name: t.Name}, by.Principal, now); err != nil {
+			return err
+		}
+		return c.dropThing(tx, t)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &iot.DeleteThingOutput{}, nil
 }
 
-func (c *Control) deleteThing(tx store.Tx, by Caller, in *iot.DeleteThingInput) (deleted bool, err error) {
-	t, err := tx.Thing(in.ThingName)
+// tellEmptied tells the devices of a thing that nothing of its queues is left.
+func (c *Control) tellEmptied(tx store.Tx, t registry.Thing, now time.Time) error {
+	namespaces, err := tx.PendingNamespaces(t.Key)
 	if err != nil {
-		return true, refused(err, func() error { return nil })
+		return err
 	}
-	if err := registry.CheckVersion(t.Version, in.ExpectedVersion); err != nil {
-		return false, err
-	}
-	attached, _, err := tx.CertificatesOfThing(t.Key, store.AttachmentFilter{}, store.Page{Limit: 1})
-	if err != nil {
-		return false, err
-	}
-	if len(attached) > 0 {
-		return false, job.Errorf(job.InvalidRequest, "Cannot delete thing %s: it is still attached to one or more principals, detach them first", t.Name)
-	}
-	// Together with the thing, if they are not too many: a crash leaves both or none.
-	for room := removals; room > 0; {
-		n, err := c.removePending(tx, by, t, room)
+	for _, n := range namespaces {
+		snap, err := tx.Snapshot(store.Keys{Thing: t.Name, Queue: store.WholeQueue, Namespace: n})
 		if err != nil {
-			return false, err
+			return err
 		}
-		if n == 0 {
-			return true, c.dropThing(tx, t)
+		effects := Address(c.Audience, t.Name, snap.Queue.Emptied(t.Key, n, now))
+		if err := tx.Write(store.Changes{Effects: effects, At: now}); err != nil {
+			return err
 		}
-		room -= n
 	}
-	return false, nil
+	return nil
 }
 
-// dropThing removes a thing that has nothing left to do, and tells of it.
+// dropThing removes a thing, and tells of it.
 func (c *Control) dropThing(tx store.Tx, t registry.Thing) error {
-	groups, _, err := tx.GroupsOfThing(t.Key, store.Page{Limit: registry.MaxGroups})
+	groups, err := groupsOf(tx, t.Key)
 	if err != nil {
 		return err
 	}
@@ -183,39 +193,37 @@ func (c *Control) dropThing(tx store.Tx, t registry.Thing) error {
 	return tx.DeleteThing(t.Key)
 }
 
-// removePending makes the first stored pending executions of a thing, of one
-// namespace, REMOVED, or what a job's flag or the clock have made of them
-// already, and says how many. It is one change of the queue, so devices are told
-// once.
-func (c *Control) removePending(tx store.Tx, by Caller, t registry.Thing, atMost int) (n int, err error) {
-	namespace, some, err := tx.PendingNamespace(t.Key)
-	if err != nil || !some {
-		return 0, err
-	}
-	name := t.Name
-	snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespace})
-	if err != nil {
-		return 0, err
-	}
-	now := c.Now()
-	all := job.Outcome{Queue: snap.Queue}
-	first := snap.Queue.Pending[:min(atMost, len(snap.Queue.Pending))]
-	for _, e := range first {
-		named, err := tx.Snapshot(store.Keys{Thing: name, Job: e.JobID, Number: e.Number})
+// RemovePending makes stored pending executions of a thing, also of one that is
+// deleted already, REMOVED, or what a job's flag or the clock have made of them, and
+// gives the moves; none: there are none. Devices are not told.
+func RemovePending(tx store.Tx, events *Events, of store.Member, actor string, now time.Time) (moves []job.Move, err error) {
+	for len(moves) < Removals {
+		namespaces, err := tx.PendingNamespaces(of.Key)
+		if err != nil || len(namespaces) == 0 {
+			return moves, err
+		}
+		snap, err := tx.Snapshot(store.Keys{ThingKey: of.Key, Queue: store.WholeQueue, Namespace: namespaces[0]})
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		q := named.Queue
-		q.Pending = all.Queue.Pending
-		var out job.Outcome
-		if e.Job.Status == job.JobDeletionInProgress {
-			out = q.Drop(now)
-		} else if out, err = q.Apply(e.Ref(), job.Change{Kind: job.Remove, Actor: by.Principal}, now); len(out.Moves) == 0 {
-			return 0, err
+		for _, e := range snap.Queue.Pending[:min(Removals-len(moves), len(snap.Queue.Pending))] {
+			named, err := tx.Snapshot(store.Keys{ThingKey: of.Key, Job: e.JobID, Number: e.Number})
+			if err != nil {
+				return nil, err
+			}
+			var out job.Outcome
+			if e.Job.Status == job.JobDeletionInProgress {
+				out = named.Queue.Drop(now)
+			} else if out, err = named.Queue.Apply(e.Ref(), job.Change{Kind: job.Remove, Actor: actor}, now); len(out.Moves) == 0 {
+				return nil, err
+			}
+			if err := tx.Write(store.Changes{Moves: out.Moves, Events: events.Executions(of.Name, out.Moves, now), At: now}); err != nil {
+				return nil, err
+			}
+			moves = append(moves, out.Moves...)
 		}
-		all = all.Then(out)
 	}
-	return len(first), tx.Write(c.changes(name, all, now))
+	return moves, nil
 }
 
 // ListThings lists things by name. Errors: InvalidRequest.

@@ -18,9 +18,9 @@ func thingType(tx store.Tx, name registry.TypeName) (registry.Type, error) {
 	return t, refused(err, func() error { return job.Errorf(job.NotFound, "Thing type %s not found", name) })
 }
 
-// usable finds a type that a thing is to be given; "" is none. Errors: NotFound;
+// usable finds a type that a thing, a new one or not, is to be given; "" is none. Errors: NotFound;
 // InvalidRequest for one that is deprecated.
-func usable(tx store.Tx, name registry.TypeName) error {
+func usable(tx store.Tx, name registry.TypeName, isNew bool) error {
 	if name == "" {
 		return nil
 	}
@@ -28,7 +28,7 @@ func usable(tx store.Tx, name registry.TypeName) error {
 	if err != nil {
 		return err
 	}
-	return t.CheckUse()
+	return t.CheckUse(isNew)
 }
 
 // CreateThingType makes a thing type; again with the same configuration it answers
@@ -39,7 +39,7 @@ func (c *Control) CreateThingType(ctx context.Context, _ Caller, in *iot.CreateT
 	if err != nil {
 		return nil, err
 	}
-	tags, err := newTags(in.Tags)
+	tags, err := c.newTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}

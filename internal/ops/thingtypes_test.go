@@ -151,7 +151,15 @@ func TestThingsHaveTypes(t *testing.T) {
 	if err := change(iot.UpdateThingInput{ThingName: "b", RemoveThingType: true}); err != nil || typeOf("b") != "" {
 		t.Errorf("removed: %v, it is %q", err, typeOf("b"))
 	}
-	refused(t, change(iot.UpdateThingInput{ThingName: "b", ThingTypeName: "pump"}), job.InvalidRequest)
+	_, err = p.CreateThing(ctx, operator, &iot.CreateThingInput{ThingName: "c", ThingTypeName: "pump"})
+	for want, err := range map[string]error{ // AWS's own spelling
+		"Can not create new thing with depreated thing type:pump": err,
+		"Can not update thing with depreated thing type:pump":     change(iot.UpdateThingInput{ThingName: "b", ThingTypeName: "pump"}),
+	} {
+		if e := refused(t, err, job.InvalidRequest); !strings.HasPrefix(e.Message, want) {
+			t.Errorf("got %q, want %q", e.Message, want)
+		}
+	}
 
 	all := ok[*iot.ListThingTypesOutput](t)(p.ListThingTypes(ctx, operator, &iot.ListThingTypesInput{MaxResults: ptr(int64(1))}))
 	rest := ok[*iot.ListThingTypesOutput](t)(p.ListThingTypes(ctx, operator, &iot.ListThingTypesInput{NextToken: all.NextToken}))

@@ -7,7 +7,9 @@ import "time"
 type EventType uint8
 
 // The event types, as UpdateEventConfigurations knows them. The last three are
-// kept for callers who set them: what they would tell of is not here yet.
+// kept for callers who set them. AWS documents no message of POLICY and
+// CA_CERTIFICATE, and one of CERTIFICATE, of a certificate that the registration of
+// CAs brings in by itself (registry-and-auth.md E.2), which is not here yet.
 const (
 	ThingEvents EventType = iota
 	ThingGroupEvents

@@ -6,7 +6,7 @@ import (
 	"github.com/drover-iot/drover/internal/job"
 )
 
-// The quotas of a hierarchy of groups (registry-and-auth.md D.3).
+// The quotas of a hierarchy of groups at AWS (registry-and-auth.md D.3).
 const (
 	MaxDepth    = 7   // a root and six generations below it
 	MaxChildren = 100 // direct ones of a group
@@ -18,18 +18,6 @@ func NewGroup(uuid string, name GroupName, parent int64, description string, att
 	return Group{UUID: uuid, Name: name, Parent: parent, Description: description, Attributes: attributes, Version: 1, CreatedAt: now}
 }
 
-// CheckChild refuses a child of a group that has so many ancestors and children.
-// Errors: InvalidRequest.
-func CheckChild(parent GroupName, ancestors, children int) error {
-	switch {
-	case ancestors+2 > MaxDepth:
-		return job.Errorf(job.InvalidRequest, "Thing group %s is %d levels deep: a hierarchy may be at most %d, choose a parent nearer to the root", parent, ancestors+1, MaxDepth)
-	case children >= MaxChildren:
-		return job.Errorf(job.InvalidRequest, "Thing group %s has %d child groups: at most %d are allowed", parent, children, MaxChildren)
-	}
-	return nil
-}
-
 // GroupUpdate is what UpdateThingGroup asks to change; nil leaves it as it is.
 type GroupUpdate struct {
 	Description *string
@@ -38,7 +26,7 @@ type GroupUpdate struct {
 
 // Update gives the group one version later; attributes are as in Thing.Update.
 // Errors: VersionMismatch, InvalidRequest.
-func (g Group) Update(u GroupUpdate, expectedVersion *int64) (Group, error) {
+func (g Group) Update(u GroupUpdate, expectedVersion *int64, q Quotas) (Group, error) {
 	if err := CheckVersion(g.Version, expectedVersion); err != nil {
 		return g, err
 	}
@@ -49,7 +37,7 @@ func (g Group) Update(u GroupUpdate, expectedVersion *int64) (Group, error) {
 		g.Attributes = u.Attributes.on(g.Attributes)
 	}
 	g.Version++
-	return g, CheckAttributes(g.Attributes, "")
+	return g, q.CheckAttributes(g.Attributes, "")
 }
 
 // Place is a group that a thing is in, or is to be in, and the root of its
@@ -61,9 +49,9 @@ type Place struct {
 
 // CheckPlaces refuses places of which a thing may not be in all: there are too
 // many, or two are of one hierarchy (D.3, Membership). Errors: InvalidRequest.
-func CheckPlaces(thing Name, places []Place) error {
-	if n := len(places); n > MaxGroups {
-		return job.Errorf(job.InvalidRequest, "Thing %s would be in %d thing groups: at most %d are allowed, remove it from one first", thing, n, MaxGroups)
+func (q Quotas) CheckPlaces(thing Name, places []Place) error {
+	if err := q.CheckGroupCount(thing, len(places)); err != nil {
+		return err
 	}
 	roots := map[int64]GroupName{}
 	for _, p := range places {

@@ -6,29 +6,15 @@ import (
 	"github.com/drover-iot/drover/internal/job"
 )
 
-// How many attributes a thing may have, without a type or with one; a group may
-// have as many as a thing without (registry-and-auth.md D.3).
+// How many attributes a thing may have at AWS, without a type or with one; a group
+// may have as many as a thing without (registry-and-auth.md D.3).
 const (
 	MaxAttributes      = 3
 	MaxTypedAttributes = 50
 )
 
-// MaxGroups is how many groups a thing may be in.
+// MaxGroups is how many groups a thing may be in at AWS.
 const MaxGroups = 10
-
-// CheckAttributes gives InvalidRequest for more attributes than a group, or a thing
-// of this type, may have; "" is none. Their keys and values were held against their
-// patterns at the door.
-func CheckAttributes(attributes map[string]string, of TypeName) error {
-	most, hint := MaxAttributes, ""
-	if of != "" {
-		most, hint = MaxTypedAttributes, " with a thing type"
-	}
-	if n := len(attributes); n > most {
-		return job.Errorf(job.InvalidRequest, "%d attributes are too many: at most %d are allowed%s", n, most, hint)
-	}
-	return nil
-}
 
 // SameAs says whether creating the thing again like this asks for what is there:
 // then it is no error (D.3, Create idempotence).
@@ -58,7 +44,7 @@ type ThingUpdate struct {
 // all attributes, with it an empty value deletes its key (D.3). Whether there is
 // such a type was asked before. Errors: VersionMismatch; InvalidRequest for too many
 // attributes, and for a type that is both given and removed.
-func (t Thing) Update(u ThingUpdate, expectedVersion *int64) (Thing, error) {
+func (t Thing) Update(u ThingUpdate, expectedVersion *int64, q Quotas) (Thing, error) {
 	if err := CheckVersion(t.Version, expectedVersion); err != nil {
 		return t, err
 	}
@@ -74,7 +60,7 @@ func (t Thing) Update(u ThingUpdate, expectedVersion *int64) (Thing, error) {
 		t.Attributes = u.Attributes.on(t.Attributes)
 	}
 	t.Version++
-	return t, CheckAttributes(t.Attributes, t.Type)
+	return t, q.CheckAttributes(t.Attributes, t.Type)
 }
 
 func (p Payload) on(stored map[string]string) map[string]string {

@@ -44,7 +44,7 @@ func TestUpdatingAttributes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			thing := registry.NewThing("u", "pump", maps.Clone(three), now)
-			got, err := thing.Update(registry.ThingUpdate{Attributes: row.payload}, nil)
+			got, err := thing.Update(registry.ThingUpdate{Attributes: row.payload}, nil, registry.AWSQuotas())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,11 +64,11 @@ func TestUpdatingAttributes(t *testing.T) {
 func TestAnUpdateIsRefused(t *testing.T) {
 	thing := registry.NewThing("u", "pump", attributes("a", "1"), now)
 	two := int64(2)
-	if _, err := thing.Update(registry.ThingUpdate{}, &two); code(err) != job.VersionMismatch {
+	if _, err := thing.Update(registry.ThingUpdate{}, &two, registry.AWSQuotas()); code(err) != job.VersionMismatch {
 		t.Errorf("another expected version: got %v, want a version mismatch", err)
 	}
 	four := &registry.Payload{Attributes: attributes("b", "2", "c", "3", "d", "4"), Merge: true}
-	if _, err := thing.Update(registry.ThingUpdate{Attributes: four}, nil); code(err) != job.InvalidRequest {
+	if _, err := thing.Update(registry.ThingUpdate{Attributes: four}, nil, registry.AWSQuotas()); code(err) != job.InvalidRequest {
 		t.Errorf("a fourth attribute: got %v, want an invalid request", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/drover-iot/drover/internal/job"
 )
 
-// MaxTags is how many tags a resource may have (control-plane.md A.3, Tags).
+// MaxTags is how many tags a resource may have at AWS (control-plane.md A.3, Tags).
 const MaxTags = 50
 
 // Tag is a label of a resource.
@@ -40,14 +40,6 @@ func CheckTags(tags []Tag) error {
 			return job.Errorf(job.InvalidRequest, "The tag key %q is given twice", t.Key)
 		}
 		seen[t.Key] = true
-	}
-	return nil
-}
-
-// CheckTagCount refuses more tags than a resource may have. Errors: LimitExceeded.
-func CheckTagCount(n int) error {
-	if n > MaxTags {
-		return job.Errorf(job.LimitExceeded, "%d tags are too many: a resource may have at most %d", n, MaxTags)
 	}
 	return nil
 }

@@ -74,10 +74,15 @@ func (t Type) Deprecate(undo bool, now time.Time) Type {
 	return t
 }
 
-// CheckUse refuses to give a thing this type. Errors: InvalidRequest.
-func (t Type) CheckUse() error {
+// CheckUse refuses to give a new thing this type, or one that is there, in AWS's own
+// words and spelling (control-plane.md J). Errors: InvalidRequest.
+func (t Type) CheckUse(isNew bool) error {
+	what := "update"
+	if isNew {
+		what = "create new"
+	}
 	if t.Deprecated() {
-		return job.Errorf(job.InvalidRequest, "Thing type %s is deprecated: choose another, or undo its deprecation", t.Name)
+		return job.Errorf(job.InvalidRequest, "Can not %s thing with depreated thing type:%s. Choose another type, or undo its deprecation.", what, t.Name)
 	}
 	return nil
 }

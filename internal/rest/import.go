@@ -88,16 +88,19 @@ func (im *importing) batch(ctx context.Context) (more bool, err error) {
 	if len(im.lines) == 0 {
 		return false, broken
 	}
-	done, err := im.do(ctx, im.by, im.lines)
-	for i, l := range im.lines[:done] {
-		im.count(l)
-		im.Line = im.numbers[i]
-	}
-	if err != nil {
-		if done < len(im.numbers) {
-			im.read = im.numbers[done]
+	for carried := 0; carried < len(im.lines); {
+		done, err := im.do(ctx, im.by, im.lines[carried:])
+		for range done {
+			im.count(im.lines[carried])
+			im.Line = im.numbers[carried]
+			carried++
 		}
-		return false, err
+		if err != nil {
+			if carried < len(im.numbers) {
+				im.read = im.numbers[carried]
+			}
+			return false, err
+		}
 	}
 	return broken == nil, broken
 }

@@ -9,7 +9,7 @@
 //	sched.go    the loop: Start, Stop, Wake, one round, and Settle
 //	expand.go   targets become executions
 //	follow.go   what a continuous job does about things that join and leave
-//	sweep.go    what a cancelled or deleted job leaves behind
+//	sweep.go    what a cancelled or deleted job leaves behind, and a deleted thing
 //	timers.go   executions whose time has run out
 //	tell.go     which effects are worth rendering
 //	did.go      what was done, for whoever moves the clock by hand

@@ -24,12 +24,12 @@ func (s *step) expand(j job.Job, t job.Tally) error {
 		return s.tx.SetDue(j.Key, wake)
 	}
 	var released int64
-	for looked := 0; looked < slice && released < quota; {
+	for looked := 0; !full(s.tx, slice, looked) && released < quota; {
 		if x.Target >= len(j.Resolved) {
 			x.Done = true
 			break
 		}
-		members, err := s.members(j, int(min(slice-int64(looked), quota-released)))
+		members, err := s.members(j, int(min(piece, quota-released)))
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 	x := j.Expansion
 	target := j.Resolved[x.Target]
 	if target.Group {
-		return s.tx.Members(max(x.Group, target.Key), x.Pin, x.After, limit)
+		return s.tx.Members(max(x.Group, target.Key), x.PinOf(target), x.After, limit)
 	}
 	if x.After >= target.Key {
 		return nil, nil
@@ -116,14 +116,15 @@ func (s *step) members(j job.Job, limit int) ([]store.Member, error) {
 // already, or an earlier target held it and what that one made was deleted, or
 // it has left a CONTINUOUS job before its turn.
 func (s *step) taken(j job.Job, m store.Member, newest job.Execution) (bool, error) {
-	if j.Expansion.Taken(newest) {
+	target := j.Resolved[j.Expansion.Target]
+	if target.Taken(newest) {
 		return true, nil
 	}
 	for _, earlier := range j.Resolved[:j.Expansion.Target] {
 		held := !earlier.Group && earlier.Key == m.Key
 		if earlier.Group {
 			var err error
-			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.Pin, m.Key); err != nil {
+			if held, err = s.tx.WasMember(earlier.Key, j.Expansion.PinOf(target), m.Key); err != nil {
 				return false, err
 			}
 		}

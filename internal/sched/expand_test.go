@@ -141,7 +141,7 @@ func TestARolloutGoesOnWhereARestartLeftIt(t *testing.T) {
 	for range 5 {
 		f.settle()
 		f.dial.advance(time.Second)
-		f.sched = New(f.sched.Config) // all that it knows stands in the store
+		f.restart()
 	}
 	f.drain()
 	if n := len(f.executions("fw")); n != 100 {

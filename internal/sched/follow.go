@@ -17,7 +17,10 @@ func (s *step) follow(j job.Job) (more bool, err error) {
 		return false, err
 	}
 	var done int64 // all up to this one
-	for _, r := range all {
+	for i, r := range all {
+		if full(s.tx, slice, i) {
+			break
+		}
 		if j.Status == job.JobInProgress {
 			walked, err := s.followOne(j, r)
 			if err != nil {
@@ -35,77 +38,90 @@ func (s *step) follow(j job.Job) (more bool, err error) {
 	return true, s.tx.SetDue(j.Key, s.now)
 }
 
-// followOne does what follows from one note; walked is false when a slice of a
-// dissolved group has left others of its things.
+// followOne does what follows from one note; walked is false when a slice of the
+// things that it is about has left others of them.
 func (s *step) followOne(j job.Job, r store.Retarget) (walked bool, err error) {
+	if r.Thing.Key != 0 {
+		if r.Joined {
+			return true, s.retarget(j, r.Thing, s.joins)
+		}
+		return true, s.retarget(j, r.Thing, job.Leaves)
+	}
+	verdict, covers := job.Leaves, false // those of a dissolved group that no other target holds
 	if r.Group == 0 {
-		return true, s.retarget(j, r.Thing, r.Joined)
+		verdict, covers = job.Held, true // those of associated targets
 	}
-	pin, err := s.tx.Pin()
-	if err != nil {
-		return false, err
-	}
-	members, err := s.tx.Members(r.Group, pin, r.After, slice)
-	if err != nil || len(members) == 0 {
-		return true, err
-	}
-	for _, m := range members {
-		r.After = m.Key
-		covered, err := ops.Covered(s.tx, j, m.Key)
-		if err != nil {
-			return false, err
+	for done := 0; !full(s.tx, slice, done); done += piece {
+		members, err := s.concerned(j, r)
+		if err != nil || len(members) == 0 {
+			return true, err
 		}
-		if covered {
-			continue
-		}
-		if err := s.retarget(j, m, false); err != nil {
-			return false, err
+		for _, m := range members {
+			r.After = m.Key
+			covered, err := ops.Covered(s.tx, j, m.Key)
+			if err != nil {
+				return false, err
+			}
+			if covered != covers {
+				continue
+			}
+			if err := s.retarget(j, m, verdict); err != nil {
+				return false, err
+			}
 		}
 	}
 	return false, s.tx.PutRetarget(j.Key, r)
 }
 
+// concerned are the next things that a note is about which names none.
+func (s *step) concerned(j job.Job, r store.Retarget) ([]store.Member, error) {
+	if r.Group == 0 {
+		return s.tx.WhoLeft(j.Key, r.After, piece)
+	}
+	pin, err := s.tx.Pin()
+	if err != nil {
+		return nil, err
+	}
+	return s.tx.Members(r.Group, pin, r.After, piece)
+}
+
+func (s *step) joins(newest job.Execution) job.Verdict { return job.Joins(newest, !s.NoSecondSuccess) }
+
 // retarget does what follows for a thing that became a target of the job, or
 // ceased to be one.
-func (s *step) retarget(j job.Job, m store.Member, joined bool) error {
+func (s *step) retarget(j job.Job, m store.Member, verdict func(newest job.Execution) job.Verdict) error {
 	if m.Name == "" {
 		return nil // deleted since: what it had pending was removed with it
 	}
-	newest, err := s.tx.Newest(j.Key, m.Key)
+	newest, err := s.newest(j, m)
 	if err != nil {
 		return err
 	}
-	if newest.Status.Pending() {
-		// What the clock has overtaken happened before.
-		if newest, err = s.swept(j, m.Name, newest); err != nil {
-			return err
-		}
-	}
-	verdict := job.Leaves(newest)
-	if joined {
-		verdict = job.Joins(newest, !s.NoSecondSuccess)
-	}
-	switch verdict {
+	switch v := verdict(newest); v {
 	case job.Create:
 		return s.enqueue(j, m, newest)
 	case job.Take:
 		return s.apply(j, m.Name, newest.Number, job.Change{Kind: job.Remove, Actor: job.ActorService})
 	case job.Mark, job.Unmark:
-		return s.tx.MarkLeft(newest, verdict == job.Mark)
+		return s.tx.MarkLeft(newest, v == job.Mark)
 	}
 	return nil
 }
 
-// swept writes down what the clock has made of a pending attempt, and gives the
-// newest as it then is.
-func (s *step) swept(j job.Job, thing registry.Name, newest job.Execution) (job.Execution, error) {
+// newest is the thing's newest attempt of the job. What the clock has made of it
+// happened before, and is written down.
+func (s *step) newest(j job.Job, m store.Member) (job.Execution, error) {
+	newest, err := s.tx.Newest(j.Key, m.Key)
+	if err != nil || !newest.Status.Pending() {
+		return newest, err
+	}
 	if seen, ok := job.Effective(newest, j.State, s.now); ok && seen.Version == newest.Version {
 		return newest, nil
 	}
-	if err := s.apply(j, thing, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
+	if err := s.apply(j, m.Name, newest.Number, job.Change{Kind: job.Sweep}); err != nil {
 		return newest, err
 	}
-	return s.tx.Newest(j.Key, newest.ThingKey)
+	return s.tx.Newest(j.Key, m.Key)
 }
 
 // apply changes one execution.

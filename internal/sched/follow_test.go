@@ -32,6 +32,8 @@ func (f *fleet) do(steps string) {
 		switch step {
 		case "join":
 			f.join("line", "a")
+		case "joinSecond":
+			f.join("second", "a")
 		case "leave":
 			f.leave("line", "a")
 		case "delete":
@@ -262,7 +264,7 @@ func TestADissolvedGroupIsWalkedInSlices(t *testing.T) {
 	if n := f.stored("fw")[job.Removed]; n == 0 || n > slice {
 		t.Errorf("after a slice %d are REMOVED, want at most %d", n, slice)
 	}
-	f.sched = New(f.sched.Config)
+	f.restart()
 	f.settle()
 	if got := f.stored("fw"); got[job.Removed] != 3*slice-2 || got[job.Queued] != 1 || got[job.InProgress] != 1 {
 		t.Errorf("in the end %v", got)
@@ -295,7 +297,7 @@ func TestManyWhoJoinAndLeaveAreWorkedOffInSlices(t *testing.T) {
 	if got := len(f.all("fw")); got != slice {
 		t.Errorf("after a slice there are %d executions, want %d", got, slice)
 	}
-	f.sched = New(f.sched.Config)
+	f.restart()
 	f.settle()
 	if got := f.stored("fw")[job.Queued]; got != n {
 		t.Errorf("%d are QUEUED, want %d", got, n)

@@ -114,6 +114,14 @@ func TestARolloutWalksManyGroupsOverManySlicesAndARestart(t *testing.T) {
 	if n := j.JobProcessDetails.NumberOfQueuedThings; n == 0 || n == int64(len(want)) {
 		t.Fatalf("%d of %d after one slice: the test has lost its point", n, len(want))
 	}
+	f.restart()
+	if n := f.describe("fw").JobProcessDetails.NumberOfQueuedThings; n != j.JobProcessDetails.NumberOfQueuedThings {
+		t.Errorf("%d are QUEUED after the restart, %d before it", n, j.JobProcessDetails.NumberOfQueuedThings)
+	}
+	f.round() // from where it was, not from the start
+	if n := f.describe("fw").JobProcessDetails.NumberOfQueuedThings; n <= j.JobProcessDetails.NumberOfQueuedThings {
+		t.Errorf("%d are QUEUED a slice later, %d before it", n, j.JobProcessDetails.NumberOfQueuedThings)
+	}
 	f.settle()
 	slices.Sort(want)
 	f.want(f.executions("fw"), want)

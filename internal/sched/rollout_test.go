@@ -145,7 +145,7 @@ func TestUpdateJobChangesTheRateAtOnce(t *testing.T) {
 		f.update(&iot.UpdateJobInput{JobID: "fw", JobExecutionsRolloutConfig: &iot.JobExecutionsRolloutConfig{MaximumPerMinute: &n}})
 	}
 	until(29 * time.Second)
-	f.sched = New(f.sched.Config) // a restart in between
+	f.restart()
 	rate(240)
 	until(59 * time.Second)
 	rate(10)

@@ -46,12 +46,13 @@ type Sched struct {
 	sweeps map[int64]sweep
 }
 
-// How much is done at once. A slice is one transaction that devices wait for:
-// so many executions take 3 to 5 ms.
+// How much is done at once. A slice is one transaction that devices wait for: it
+// is read in pieces, and when somebody waits it ends with the piece that it is in.
 const (
 	slice     = 128
+	piece     = 8
 	timerStep = 256 // timers are decisions like a device's, committed together
-	jobStep   = 32  // jobs of one round
+	jobStep   = 32  // jobs of one round, and deleted things
 
 	shadowSlice = 64 // shadows that go, each with pages of its own
 )
@@ -182,16 +183,19 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 	for _, key := range due.jobs {
 		errs = append(errs, s.work(ctx, key, now))
 	}
+	for _, thing := range due.removals {
+		errs = append(errs, s.remove(ctx, thing, now))
+	}
 	if due.prune {
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
-			_, err := tx.Prune(slice)
-			return err
+			return inPieces(tx, slice, tx.Prune)
 		}))
 	}
 	if due.shadows {
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
-			_, err := tx.PruneShadows(now.Add(-shadow.Remembered), shadowSlice)
-			return err
+			return inPieces(tx, shadowSlice, func(limit int) (more bool, err error) {
+				return tx.PruneShadows(now.Add(-shadow.Remembered), limit)
+			})
 		}))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -203,16 +207,32 @@ func (s *Sched) runOnce(ctx context.Context, now time.Time) (next time.Time, err
 	return due.next, nil
 }
 
-// due is what a round has to do.
-type due struct {
-	timers  []store.Due
-	jobs    []int64
-	prune   bool
-	shadows bool      // that nobody remembers
-	next    time.Time // when nothing is due: the next time that something is
+// inPieces does a slice piece by piece, until nothing is left.
+func inPieces(tx store.Tx, slice int, do func(limit int) (more bool, err error)) error {
+	for done := 0; !full(tx, slice, done); done += piece {
+		if more, err := do(piece); err != nil || !more {
+			return err
+		}
+	}
+	return nil
 }
 
-func (d due) any() bool { return len(d.timers)+len(d.jobs) > 0 || d.prune || d.shadows }
+// full says whether a slice of which so much is done ends here.
+func full(tx store.Tx, slice, done int) bool { return done >= slice || done > 0 && tx.Pressed() }
+
+// due is what a round has to do.
+type due struct {
+	timers   []store.Due
+	jobs     []int64
+	removals []store.Member // deleted things with executions to remove
+	prune    bool
+	shadows  bool      // that nobody remembers
+	next     time.Time // when nothing is due: the next time that something is
+}
+
+func (d due) any() bool {
+	return len(d.timers)+len(d.jobs)+len(d.removals) > 0 || d.prune || d.shadows
+}
 
 func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 	err = s.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -220,6 +240,9 @@ func (s *Sched) look(ctx context.Context, now time.Time) (d due, err error) {
 			return err
 		}
 		if d.jobs, err = tx.DueJobs(now, jobStep); err != nil {
+			return err
+		}
+		if d.removals, err = tx.Removals(jobStep); err != nil {
 			return err
 		}
 		if d.prune, err = tx.Prune(0); err != nil {

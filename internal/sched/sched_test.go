@@ -118,6 +118,8 @@ const account = "arn:aws:iot:us-east-1:000000000000:"
 type fleet struct {
 	t        *testing.T
 	dial     *dial
+	dir      string
+	edit     []func(*ops.Config)
 	store    *sqlite.Store
 	data     *ops.Data
 	control  *ops.Control
@@ -131,34 +133,49 @@ var caller = ops.Caller{Principal: "operator"}
 func newFleet(t *testing.T, edit ...func(*ops.Config)) *fleet {
 	t.Helper()
 	f := &fleet{
-		t: t, dial: &dial{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)},
+		t: t, dial: &dial{now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}, dir: t.TempDir(), edit: edit,
 		audience: &crowd{live: map[string]bool{}, queue: map[string]bool{}}, heard: &heard{},
 	}
-	f.store = f.open(t.TempDir())
+	f.start()
+	f.sched = New(Config{Store: f.store, Clock: f.dial, Audience: f.audience, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(f.stop)
+	return f
+}
+
+// start opens the store, with the operations over it.
+func (f *fleet) start() {
+	f.t.Helper()
+	var err error
+	f.store, err = sqlite.Open(f.dir, store.Config{Visible: 10, Observer: f.heard, Now: f.dial.Now}, sqlite.Options{Volatile: true})
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	c := ops.Config{
 		Store: f.store, Now: f.dial.Now, Audience: f.audience, Region: "us-east-1", Account: "000000000000",
 		Endpoint: "localhost", PendingLimit: 10,
 	}
-	for _, e := range edit {
+	for _, e := range f.edit {
 		e(&c)
 	}
 	f.data, f.control = ops.New(c)
-	f.sched = New(Config{Store: f.store, Clock: f.dial, Audience: f.audience, Log: slog.New(slog.DiscardHandler)})
-	return f
 }
 
-func (f *fleet) open(dir string) *sqlite.Store {
+func (f *fleet) stop() {
 	f.t.Helper()
-	s, err := sqlite.Open(dir, store.Config{Visible: 10, Observer: f.heard, Now: f.dial.Now}, sqlite.Options{Volatile: true})
-	if err != nil {
-		f.t.Fatal(err)
+	if err := f.store.Close(); err != nil {
+		f.t.Error(err)
 	}
-	f.t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			f.t.Error(err)
-		}
-	})
-	return s
+}
+
+// restart closes the store and opens it again, with a scheduler that knows what
+// stands in it.
+func (f *fleet) restart() {
+	f.t.Helper()
+	c := f.sched.Config
+	f.stop()
+	f.start()
+	c.Store = f.store
+	f.sched = New(c)
 }
 
 func must[T any](v T, err error) func(*testing.T) T {

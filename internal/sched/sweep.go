@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"context"
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
@@ -23,22 +24,24 @@ func (s *step) sweep(j job.Job) error {
 	if !at.of.Equal(j.ChangedAt) {
 		at = sweep{of: j.ChangedAt}
 	}
-	rows, next, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{After: at.after, Limit: slice})
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		seen, ok := job.Effective(r.Execution, r.Entry.Job, s.now)
-		if !ok || seen.Version == r.Version {
-			continue
-		}
-		if err := s.sweepRow(r); err != nil {
+	for done := 0; !full(s.tx, slice, done) && (done == 0 || at.after != ""); done += piece {
+		rows, next, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{After: at.after, Limit: piece})
+		if err != nil {
 			return err
 		}
-		at.changed = true
+		for _, r := range rows {
+			seen, ok := job.Effective(r.Execution, r.Entry.Job, s.now)
+			if !ok || seen.Version == r.Version {
+				continue
+			}
+			if err := s.sweepRow(r); err != nil {
+				return err
+			}
+			at.changed = true
+		}
+		at.after = next
 	}
-	at.after = next
-	if next == "" {
+	if at.after == "" {
 		if !at.changed {
 			s.Log.Error("a cancelled job's counters say that executions are left to sweep, and there are none", "job", j.ID)
 			delete(s.sweeps, j.Key)
@@ -71,27 +74,37 @@ func (s *step) sweepRow(r store.Row) error {
 // the job when there are none left: then its id is free.
 func (s *step) drop(j job.Job) error {
 	delete(s.sweeps, j.Key)
+	for done := 0; !full(s.tx, slice, done); done += piece {
+		if more, err := s.dropPiece(j); err != nil || !more {
+			return err
+		}
+	}
+	return s.tx.SetDue(j.Key, s.now)
+}
+
+// dropPiece removes some executions; when there are none left, the job.
+func (s *step) dropPiece(j job.Job) (more bool, err error) {
 	// One row more, because a row's counters depend on the attempt before it.
-	rows, _, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{Limit: slice + 1})
+	rows, _, err := s.tx.ExecutionsForJob(j.Key, store.ExecutionFilter{}, store.Page{Limit: piece + 1})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(rows) == 0 {
 		if err := s.tx.DropJob(j.Key); err != nil {
-			return err
+			return false, err
 		}
-		return s.Events.Job(s.tx, ops.JobDeleted, j, job.Tally{}, s.now)
+		return false, s.Events.Job(s.tx, ops.JobDeleted, j, job.Tally{}, s.now)
 	}
-	for i, r := range rows[:min(slice, len(rows))] {
+	for i, r := range rows[:min(piece, len(rows))] {
 		q := job.Queue{Named: r.Entry}
 		if i+1 < len(rows) && rows[i+1].ThingKey == r.ThingKey {
 			q.Previous = rows[i+1].Entry
 		}
 		if err := s.dropRow(r, q); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.tx.SetDue(j.Key, s.now)
+	return true, nil
 }
 
 func (s *step) dropRow(r store.Row, q job.Queue) error {
@@ -105,4 +118,20 @@ func (s *step) dropRow(r store.Row, q job.Queue) error {
 		q.Pending = snap.Queue.Pending
 	}
 	return s.write(r.Thing, r.JobID, heard, q.Drop(s.now))
+}
+
+// remove takes away a slice of what a deleted thing had to do. Its devices were told
+// when it was deleted (control-plane.md B.3).
+func (s *Sched) remove(ctx context.Context, thing store.Member, now time.Time) error {
+	var moves []job.Move
+	err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if moves, err = ops.RemovePending(tx, s.Events, thing, job.ActorService, now); err != nil || len(moves) > 0 {
+			return err
+		}
+		return tx.Removed(thing.Key)
+	})
+	if err == nil && s.Did != nil {
+		s.tellDid(appendMoves(nil, thing.Name, moves, now))
+	}
+	return err
 }

@@ -106,7 +106,7 @@ func TestASweepGoesOnAfterARestart(t *testing.T) {
 	f.settle()
 	f.cancel("fw", false)
 	f.round()
-	f.sched = New(f.sched.Config)
+	f.restart()
 	f.settle()
 	if got := f.stored("fw")[job.Canceled]; got != 4*slice {
 		t.Errorf("%d executions are CANCELED, want %d", got, 4*slice)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/drover-iot/drover/internal/auth"
 	"github.com/drover-iot/drover/internal/clock"
+	"github.com/drover-iot/drover/internal/job"
+	"github.com/drover-iot/drover/internal/registry"
 )
 
 // The files of a data folder that people are given.
@@ -47,7 +49,10 @@ type Config struct {
 	RolloutDefault, RolloutMax int64
 	// Jobs that may be active or in deletion at once; 0: no limit.
 	MaxActiveSnapshot, MaxActiveContinuous, MaxDeleting int
-	NoSecondSuccess                                     bool // a thing that has succeeded and rejoins a CONTINUOUS job is left alone
+	// What AWS allows a job and the registry; nil: as AWS does.
+	JobQuotas       *job.Quotas
+	Quotas          *registry.Quotas
+	NoSecondSuccess bool // a thing that has succeeded and rejoins a CONTINUOUS job is left alone
 
 	Clock clock.Clock  // domain time; nil: clock.Real
 	Log   *slog.Logger // nil: nothing is logged

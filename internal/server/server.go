@@ -182,6 +182,7 @@ func (s *Server) compose(ctx context.Context) error {
 		AutoThings: s.cfg.AutoThings, PendingLimit: s.cfg.PendingLimit, NamedShadows: s.cfg.NamedShadows,
 		RolloutDefault: s.cfg.RolloutDefault, RolloutMax: s.cfg.RolloutMax,
 		MaxActiveSnapshot: s.cfg.MaxActiveSnapshot, MaxActiveContinuous: s.cfg.MaxActiveContinuous, MaxDeleting: s.cfg.MaxDeleting,
+		JobQuotas: s.cfg.JobQuotas, Quotas: s.cfg.Quotas,
 	})
 	s.sessions = newSessions(s.store, s.log)
 	s.closers.push(func(context.Context) error { s.sessions.close(); return nil })

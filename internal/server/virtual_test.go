@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/drover-iot/drover/internal/cli"
 	"github.com/drover-iot/drover/internal/clock"
+	"github.com/drover-iot/drover/internal/devapi"
 	"github.com/drover-iot/drover/internal/sim"
 )
 
@@ -412,14 +414,24 @@ func TestAServerThatEndsLetsGoOfThoseWhoWait(t *testing.T) {
 }
 
 func TestNobodyMovesTheClockOfAFleet(t *testing.T) {
-	op := operator(t, begin(t, serveConfig(t)))
-	for _, call := range []cli.Call{
-		{Operation: "AdvanceClock", Method: "POST", Path: "/drover/v1/clock/advance", In: map[string]string{"by": "1h"}},
-		{Operation: "GetClock", Method: "GET", Path: "/drover/v1/clock"},
-	} {
-		err := op.Do(t.Context(), call, nil)
-		if err == nil || !strings.Contains(err.Error(), "exists in drover dev only") {
-			t.Errorf("%s on serve: %v", call.Operation, err)
+	s := begin(t, serveConfig(t))
+	op := operator(t, s)
+	for _, e := range devapi.Extensions(devapi.Config{}) {
+		var in any
+		switch e.Name {
+		case "AdvanceClock":
+			in = map[string]string{"by": "1h"}
+		case "CreateFault":
+			in = map[string]string{"kind": "drop"}
 		}
+		err := op.Do(t.Context(), cli.Call{Operation: e.Name, Method: e.Method, Path: strings.ReplaceAll(e.Path, "{id}", "fault-1"), In: in}, nil)
+		var refused *cli.APIError
+		if !errors.As(err, &refused) || refused.Status != 404 || refused.Type != "UnknownOperationException" ||
+			!strings.Contains(refused.Message, e.Method+" "+e.Path) || !strings.Contains(refused.Message, "exists in drover dev only") {
+			t.Errorf("%s on serve: %v", e.Name, err)
+		}
+	}
+	if s.Time() != nil || s.faults != nil {
+		t.Error("serve has a hand on its clock, or faults")
 	}
 }

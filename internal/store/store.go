@@ -30,7 +30,8 @@ type Store interface {
 	// the store's completion goroutine, in commit order: after the changes are
 	// on disk, or with decide's error, or with the store's. A decision may
 	// return changes and keep a refusal for its caller in a variable of its own
-	// (a sweep before a refused request): an error means no changes at all.
+	// (a sweep before a refused request): an error means no changes at all, but
+	// for those that it asked to be made first (Changes.Again).
 	Submit(keys Keys, decide Decide, done func(Commit, error))
 	// Transact is Submit for one who waits. If ctx ends first the changes may
 	// be made all the same.
@@ -59,10 +60,12 @@ type Decide func(Snapshot) (Changes, error)
 
 // Keys say what a decision must see.
 type Keys struct {
-	Thing  registry.Name
-	Job    job.ID // the execution to read as Queue.Named; empty: none
-	Number int64  // its number; 0: the newest
-	Queue  QueueNeed
+	Thing registry.Name
+	// ThingKey, if it is not 0, is the thing in place of its name: also a deleted one.
+	ThingKey int64
+	Job      job.ID // the execution to read as Queue.Named; empty: none
+	Number   int64  // its number; 0: the newest
+	Queue    QueueNeed
 	// Namespace is of the queue to read where no job is named; a named one is
 	// in the queue of its own namespace.
 	Namespace job.Namespace
@@ -76,16 +79,20 @@ type QueueNeed uint8
 
 // The needs. A progress report of a started execution does not need the queue,
 // which is not known before the execution is read: QueueUnlessStarted leaves it
-// out then.
+// out then, unless the flag of its job has overtaken it. While a timer of the store
+// has run out and nobody has written it down, the thing's may be one of them: then
+// QueueUnlessStarted and QueueIfLate read the queue.
 const (
 	NoQueue QueueNeed = iota
 	WholeQueue
 	QueueUnlessStarted
+	QueueIfLate
 )
 
 // Snapshot is what a decision sees.
 type Snapshot struct {
-	ThingKey int64 // 0: nobody registered this thing
+	ThingKey int64     // 0: nobody registered this thing
+	At       time.Time // the domain time at which it was taken
 	Queue    job.Queue
 	// HasQueue says that Queue.Pending was read (Keys.Queue).
 	HasQueue bool
@@ -126,6 +133,8 @@ type Changes struct {
 	Shadow  *Shadow   // to be put; nil: none
 	Forget  string    // the name of a deleted shadow of the same thing, of which nothing is to stay; empty: none
 	Wake    time.Time // when something of this will be due, for the Observer; zero: never
+	// Again asks for another decision, after these changes and before anybody else's.
+	Again bool
 }
 
 // Commit tells when the changes were committed.

@@ -34,9 +34,9 @@ type Registry interface {
 	Thing(registry.Name) (registry.Thing, error)
 	// PutThing inserts a thing whose Key is 0 (and sets Key) or rewrites it.
 	PutThing(*registry.Thing) error
-	// DeleteThing takes the thing, its memberships and its executions' place in
-	// the queue away; the name is free at once. Its shadows are there for nobody
-	// any more, and go with PruneShadows.
+	// DeleteThing takes the thing and its memberships away; the name is free at
+	// once. What it had pending has no timer any more and is listed by Removals. Its
+	// shadows are there for nobody any more, and go with PruneShadows.
 	DeleteThing(key int64) error
 	// Things are ordered by name.
 	Things(f ThingFilter, p Page) (things []registry.Thing, next string, err error)
@@ -57,6 +57,10 @@ type Registry interface {
 	// Above are the keys of a group and of its ancestors, the root first: also of
 	// a deleted one whose memberships remain. None: it is not known.
 	Above(group int64) ([]int64, error)
+	// Pressed says whether devices wait for this transaction: one that walks many
+	// rows stops at the next and does the rest in another. Never so in a View.
+	Pressed() bool
+
 	// CountChildren counts the direct children of a group, up to limit.
 	CountChildren(group int64, limit int) (int, error)
 
@@ -170,9 +174,9 @@ type JobFilter struct {
 type Executions interface {
 	// Snapshot is what Submit would show a decision.
 	Snapshot(Keys) (Snapshot, error)
-	// PendingNamespace is the first namespace in which the thing has stored
-	// pending rows; some is false when it has none at all.
-	PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error)
+	// PendingNamespaces are those in which the thing, also a deleted one, has stored
+	// pending rows, in their order.
+	PendingNamespaces(thing int64) ([]job.Namespace, error)
 	// Write applies what a decision has returned.
 	Write(Changes) error
 	// ExecutionsForJob are ordered by thing, then newest number first.
@@ -218,6 +222,8 @@ type Rollouts interface {
 	// Newest is the thing's newest attempt of the job, as stored and without the
 	// job's id; Number 0: it has none.
 	Newest(jobKey, thing int64) (job.Execution, error)
+	// LastQueued is the queue sequence (Seq) of the execution that was queued last.
+	LastQueued() (int64, error)
 
 	// Followers are the CONTINUOUS jobs that are not over and have this group
 	// among their targets.
@@ -234,8 +240,16 @@ type Rollouts interface {
 	// MarkLeft sets or clears Left of one execution, and nothing else of it: it
 	// is no change that a device sees. ErrNotFound.
 	MarkLeft(e job.Execution, left bool) error
+	// WhoLeft are the things, by key, after a thing's key, of which an attempt of the
+	// job has Left; living things only.
+	WhoLeft(jobKey, after int64, limit int) ([]Member, error)
+	// Removals are deleted things that may have stored pending rows, limit at most.
+	Removals(limit int) ([]Member, error)
+	// Removed says that a deleted thing has none any more.
+	Removed(thing int64) error
 	// DueTimers are executions whose timer has run out, earliest first; those
-	// of jobs that are being deleted end with their job.
+	// of jobs that are being deleted end with their job, of deleted things with their
+	// thing.
 	DueTimers(now time.Time, limit int) ([]Due, error)
 	// NextTimer is when the earliest timer runs out; zero: there is none.
 	NextTimer() (time.Time, error)
@@ -266,13 +280,14 @@ type Member struct {
 }
 
 // Retarget is what has become of something that a CONTINUOUS job follows: a
-// thing has become a target of it or ceased to be one, or a group was dissolved,
-// whose things are walked by the cursor After.
+// thing has become a target of it or ceased to be one; or a group was dissolved,
+// whose things are walked by the cursor After; or, with neither, targets were
+// associated, and the things that have left are walked.
 type Retarget struct {
 	Seq    int64  // of the job's
 	Thing  Member // its name is empty when it is gone
 	Joined bool
-	Group  int64 // 0: it is about Thing
+	Group  int64
 	After  int64
 }
 

@@ -19,7 +19,7 @@ var planted = []struct {
 	edits      []edit
 }{
 	{"B.3", "a thing of two targets gets it twice", []edit{
-		{"sched/expand.go", "if j.Expansion.Taken(newest) {", "if !job.Planted(NAME) && j.Expansion.Taken(newest) {"},
+		{"sched/expand.go", "if target.Taken(newest) {", "if !job.Planted(NAME) && target.Taken(newest) {"},
 		{"sched/expand.go", "for _, earlier := range j.Resolved[:j.Expansion.Target] {\n", "for _, earlier := range j.Resolved[:j.Expansion.Target] {\n\t\tif job.Planted(NAME) {\n\t\t\tbreak\n\t\t}\n"},
 	}},
 	{"B.3", "a SNAPSHOT takes who joins during its rollout", []edit{

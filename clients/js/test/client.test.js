@@ -30,6 +30,23 @@ test('a timeout passes in no time', async (t) => {
   await drover.waitJob('fw', 'COMPLETED');
 });
 
+test('a job with retries that aborts', async (t) => {
+  const drover = await startDrover({ t });
+  await drover.thing('pump-7', 'pump-8');
+  await drover.job('fw', {
+    things: ['pump-7', 'pump-8'],
+    retries: { FAILED: 1 },
+    abort: [{ failureType: 'ALL', thresholdPercentage: 50, minNumberOfExecutedThings: 2 }],
+  });
+  for (const attempts of [['FAILED', 'QUEUED'], ['FAILED', 'FAILED']]) {
+    assert.equal(await say(drover, 'POST', '/things/pump-7/jobs/fw', { status: 'FAILED' }), 200);
+    assert.deepEqual([await drover.attempts('pump-7', 'fw'), await drover.jobStatus('fw')], [attempts, 'IN_PROGRESS']);
+  }
+  assert.equal(await say(drover, 'POST', '/things/pump-8/jobs/fw', { status: 'SUCCEEDED' }), 200);
+  await drover.waitJob('fw', 'CANCELED');
+  assert.deepEqual(await drover.attempts('pump-8', 'fw-2'), []);
+});
+
 test('a lost answer', async (t) => {
   const drover = await startDrover({ t });
   await drover.thing('pump-7');

@@ -38,6 +38,18 @@ def test_a_timeout_passes_in_no_time(drover, drover_clock):
     drover.wait_job("fw", "COMPLETED")
 
 
+def test_a_job_with_retries_that_aborts(drover, drover_clock):
+    drover.thing("pump-7", "pump-8")
+    drover.job("fw", things=["pump-7", "pump-8"], retries={"FAILED": 1},
+               abort=[{"failureType": "ALL", "thresholdPercentage": 50, "minNumberOfExecutedThings": 2}])
+    for attempts in ["FAILED", "QUEUED"], ["FAILED", "FAILED"]:
+        assert say(drover, "POST", "/things/pump-7/jobs/fw", json.dumps({"status": "FAILED"})) == 200
+        assert drover.attempts("pump-7", "fw") == attempts and drover.job_status("fw") == "IN_PROGRESS"
+    assert say(drover, "POST", "/things/pump-8/jobs/fw", json.dumps({"status": "SUCCEEDED"})) == 200
+    drover.wait_job("fw", "CANCELED")
+    assert drover.attempts("pump-8", "fw-2") == []
+
+
 def test_a_lost_answer(drover, drover_faults):
     drover.thing("pump-7")
     drover.job("fw", things=["pump-7"])

@@ -174,11 +174,6 @@ func inParallel(ctx context.Context, n int, do func(context.Context, int) error)
 	return context.Cause(ctx)
 }
 
-// RemoveAll takes name(0) to name(n-1) out of a group, many requests at a time.
-func (c *Client) RemoveAll(ctx context.Context, group string, n int, name func(int) string) error {
-	return inParallel(ctx, n, func(ctx context.Context, i int) error { return c.RemoveFromGroup(ctx, group, name(i)) })
-}
-
 // CreateJob creates a job.
 func (c *Client) CreateJob(ctx context.Context, j Job) error {
 	in := map[string]any{"targets": j.Targets, "document": j.Document}

@@ -21,31 +21,20 @@ import (
 	"github.com/drover-iot/drover/internal/store"
 )
 
-// folders are data folders as builds of older formats left them: the schema of
-// that time, and rows of every kind that a later step touches.
-var folders = map[int]string{
-	1: `INSERT INTO thing (key, name, uuid, attributes, version, created) VALUES (1, 'pump-7', 'u', '{"site":"oslo"}', 3, 1700000000000);
-		INSERT INTO certificate (id, pem, status, created, not_before, not_after) VALUES
-			('aa', 'pem of aa', 'ACTIVE', 1700000000123, 1600000000000, 2524607999000),
-			('bb', 'pem of bb', 'INACTIVE', 1690000000000, 1600000000000, 2524607999000);
-		INSERT INTO attachment (thing, certificate, seq, exclusive) VALUES (1, 'aa', 1, 0);
-		INSERT INTO sequence (name, value) VALUES ('attachment', 1);
-		INSERT INTO job (id, status, force_canceled, changed, in_progress_minutes, selection, created, last_updated, completed, rest)
-			VALUES ('fw-1', 1, 0, 0, 5, 0, 1700000000000, 1700000000000, 0, '{}');
-		INSERT INTO expansion VALUES (1, 1, 0, 0, 0, 0, 0, 0, 0);
-		INSERT INTO document VALUES (1, CAST('{"op":"flash"}' AS BLOB));`,
-}
-
-// oldFolder makes a data folder of a format before ours.
+// oldFolder makes a data folder as a build of a format before ours left it: with the
+// schema of that time, and rows of every kind that a later step touches.
 func oldFolder(t *testing.T, format int) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	schema, err := os.ReadFile(fmt.Sprintf("testdata/format-%d.sql", format))
-	if err != nil {
-		t.Fatal(err)
+	script := fmt.Sprintf("PRAGMA journal_mode = WAL; PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN;", application, format)
+	for _, part := range []string{"", "-rows"} {
+		text, err := os.ReadFile(fmt.Sprintf("testdata/format-%d%s.sql", format, part))
+		if err != nil {
+			t.Fatal(err)
+		}
+		script += string(text)
 	}
-	execute(t, dir, fmt.Sprintf("PRAGMA journal_mode = WAL; BEGIN; %s; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-		schema, folders[format], application, format))
+	execute(t, dir, script+"COMMIT;")
 	return dir
 }
 
@@ -98,7 +87,7 @@ func TestAFolderOfAnOlderFormatIsOpenedWithItsRows(t *testing.T) {
 	}
 }
 
-// check looks for the rows of folders, as this build shows them.
+// check looks for the rows of oldFolder, as this build shows them.
 func check(t *testing.T, s *Store) {
 	t.Helper()
 	err := s.View(context.Background(), func(tx store.Tx) error {
@@ -215,8 +204,10 @@ func TestEachFormatHasItsStepsAndItsOldSchema(t *testing.T) {
 		t.Errorf("%d files of steps lead to format %d (%v)", len(steps), Format, err)
 	}
 	for format := 1; format < Format; format++ {
-		if _, err := os.Stat(fmt.Sprintf("testdata/format-%d.sql", format)); err != nil || folders[format] == "" {
-			t.Errorf("format %d is not tested: %v", format, err)
+		for _, part := range []string{"", "-rows"} {
+			if _, err := os.Stat(fmt.Sprintf("testdata/format-%d%s.sql", format, part)); err != nil {
+				t.Errorf("format %d is not tested: %v", format, err)
+			}
 		}
 		if _, err := migration(format, format+1); err != nil {
 			t.Error(err)

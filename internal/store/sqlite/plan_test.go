@@ -32,6 +32,7 @@ var wholeTables = map[string]string{
 	"coalesce(max(seq), 0)":        "the last of a table",
 	"WHERE due IS NOT NULL":        "the first of a partial index",
 	"membership WHERE left_at ":    "the first of a partial index",
+	"FROM thing WHERE deleted = 2": "the first of a partial index that is empty as a rule",
 	"FROM shadow_gone LIMIT 1":     "the first of a table that is empty as a rule",
 	"SELECT 1 FROM shadow_gone":    "the first of a table that is empty as a rule, then of a partial index",
 	"shadow WHERE document IS":     "the first of a partial index",

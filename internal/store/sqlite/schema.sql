@@ -10,10 +10,11 @@ CREATE TABLE thing (
   attributes TEXT NOT NULL,
   version    INTEGER NOT NULL,
   created    INTEGER NOT NULL,
-  deleted    INTEGER NOT NULL DEFAULT 0,  -- kept, nameless among the living, while executions name it
+  deleted    INTEGER NOT NULL DEFAULT 0,  -- kept, nameless among the living, while executions name it; 2: with pending ones
   type       TEXT NOT NULL DEFAULT ''     -- name of its thing type
 ) STRICT;
 CREATE UNIQUE INDEX thing_name ON thing (name) WHERE deleted = 0;
+CREATE INDEX thing_removing ON thing (key) WHERE deleted = 2;
 CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
 
 CREATE TABLE thing_type (
@@ -140,8 +141,6 @@ CREATE TABLE expansion (
   released   INTEGER NOT NULL,
   steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
   recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
-  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
-  since      INTEGER NOT NULL DEFAULT 0,
   walked     INTEGER NOT NULL DEFAULT 0    -- group that after_key is in: the target, or one below it
 ) STRICT;
 -- The groups that a CONTINUOUS job follows while it is active.
@@ -208,6 +207,7 @@ CREATE TABLE execution (
 CREATE INDEX execution_by_job ON execution (job, thing, number DESC);
 CREATE INDEX execution_by_seq ON execution (thing, seq);
 CREATE INDEX execution_due ON execution (due) WHERE due IS NOT NULL;
+CREATE INDEX execution_left ON execution (job, thing) WHERE has_left <> 0;
 
 -- The queue: one row for each stored QUEUED or IN_PROGRESS execution, touched
 -- when it is queued, starts or ends. rank 0: IN_PROGRESS, 1: QUEUED. The

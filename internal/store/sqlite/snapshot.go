@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"time"
+
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
@@ -23,8 +25,11 @@ const (
 // its neighbours, and the pending rows of the namespace until one more than the
 // visible limit are seen.
 func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
-	if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
-		return snap, err
+	snap.At = t.now()
+	if snap.ThingKey = k.ThingKey; snap.ThingKey == 0 {
+		if snap.ThingKey, err = t.thingKey(k.Thing); err != nil || snap.ThingKey == 0 {
+			return snap, err
+		}
 	}
 	namespace := k.Namespace
 	if k.Job != "" {
@@ -49,12 +54,38 @@ func (t *tx) Snapshot(k store.Keys) (snap store.Snapshot, err error) {
 			}
 		}
 	}
-	started := snap.Queue.Named.Number != 0 && snap.Queue.Named.Status == job.InProgress
-	if k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !started {
-		snap.HasQueue = true
-		snap.Queue.Pending, err = t.readPending(snap.ThingKey, namespace)
+	snap.HasQueue = k.Queue == store.WholeQueue || k.Queue == store.QueueUnlessStarted && !runs(snap.Queue.Named, snap.At)
+	if !snap.HasQueue && k.Queue != store.NoQueue {
+		if snap.HasQueue, err = t.late(snap.At); err != nil {
+			return snap, err
+		}
+	}
+	if snap.HasQueue {
+		snap.Queue.Pending, err = t.readPending(snap.ThingKey, namespace, snap.At)
 	}
 	return snap, err
+}
+
+// runs says that an execution is IN_PROGRESS, and as it is stored.
+func runs(e job.Entry, now time.Time) bool {
+	seen, ok := job.Effective(e.Execution, e.Job, now)
+	return ok && e.Number != 0 && e.Status == job.InProgress && seen.Version == e.Version
+}
+
+// late says whether any timer has run out. The writer asks the table only when the
+// earliest that it knows of has.
+func (t *tx) late(now time.Time) (bool, error) {
+	if t.b != nil && now.Before(t.b.w.earliest) {
+		return false, nil
+	}
+	next, err := t.NextTimer()
+	if err != nil || next.IsZero() {
+		next = now.Add(time.Minute) // no timer is shorter
+	}
+	if t.b != nil {
+		t.b.w.earliest = next
+	}
+	return !next.After(now), err
 }
 
 // thingKey is a living thing's key, 0 if there is none of this name.
@@ -143,14 +174,14 @@ func (t *tx) readNewer(snap *store.Snapshot, state job.State) error {
 	return err
 }
 
-func (t *tx) readPending(thing int64, namespace job.Namespace) (pending []job.Entry, err error) {
+func (t *tx) readPending(thing int64, namespace job.Namespace, now time.Time) (pending []job.Entry, err error) {
 	s, err := t.c.prepare(sqlPending)
 	if err != nil {
 		return nil, err
 	}
 	s.BindInt64(1, thing)
 	s.BindText(2, string(namespace))
-	now, seen, want := t.now(), 0, t.s.cfg.Visible+1
+	seen, want := 0, t.s.cfg.Visible+1
 	for {
 		found, err := s.Step()
 		if err != nil {

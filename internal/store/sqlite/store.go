@@ -28,6 +28,7 @@ type Store struct {
 	cfg      store.Config
 	path     string
 	writer   *writer
+	log      log
 	readers  chan *conn // idle connections for View
 	docs     documents
 	observer store.Observer
@@ -127,7 +128,7 @@ func (s *Store) prepareFile(c *conn, o Options) error {
 	case !fresh && version < 1:
 		return fmt.Errorf("the data has format %d, which no build of Drover writes: choose another data folder, or restore this one from a backup", version)
 	}
-	s.sync = "FULL"
+	s.sync = "NORMAL"
 	if o.Volatile {
 		s.sync = "OFF"
 	}
@@ -154,10 +155,15 @@ func (s *Store) prepareFile(c *conn, o Options) error {
 	}
 	names := map[string]string{"0": "off", "1": "normal", "2": "full", "3": "extra"}
 	s.durable = mode + "/" + names[level]
-	if !o.Volatile && s.durable != "wal/full" {
-		return fmt.Errorf("the file system gave journal mode and synchronous level %s, expected wal/full: put the data folder on a local disk", s.durable)
+	if o.Volatile {
+		return nil
 	}
-	return nil
+	if s.durable != "wal/normal" {
+		return fmt.Errorf("the file system gave journal mode and synchronous level %s, expected wal/normal: put the data folder on a local disk", s.durable)
+	}
+	s.durable = mode + "/full"
+	s.log.file, err = openLog(s.path)
+	return err
 }
 
 func (c *conn) pragma(name string) (value string, err error) {
@@ -170,8 +176,8 @@ func (c *conn) number(pragma string) (value int, err error) {
 	return value, err
 }
 
-// Durability is the journal mode and synchronous level of the committing
-// connection, read back from it.
+// Durability is the journal mode, read back, and whether a commit is on disk before
+// it is answered (full) or not (off).
 func (s *Store) Durability() string { return s.durable }
 
 // SetObserver names who hears of commits; call it before the first Submit.
@@ -186,7 +192,7 @@ func (s *Store) Close() error {
 	for range readerCount { // Views that are under way end first
 		errs = append(errs, (<-s.readers).close())
 	}
-	return errors.Join(append(errs, s.writer.c.finish())...)
+	return errors.Join(append(errs, s.writer.c.finish(), s.log.close())...)
 }
 
 // finish moves the log into the database, so that a copied file is whole.
@@ -226,7 +232,11 @@ func (s *Store) View(ctx context.Context, fn func(store.Tx) error) (err error) {
 			err = e
 		}
 	}()
-	return fn(&tx{c: c, s: s})
+	err = fn(&tx{c: c, s: s})
+	if broken := s.log.broken(); broken != nil {
+		return broken
+	}
+	return err
 }
 
 // Update runs fn in the writer, serialised with the batches.

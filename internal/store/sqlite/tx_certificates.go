@@ -55,7 +55,7 @@ func (t *tx) Certificates(ascending bool, p store.Page) (certificates []registry
 		id = rest
 	}
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT "+certificateColumns+" FROM certificate WHERE (created, id) "+than+" (?, ?) ORDER BY created "+order+", id "+order+" LIMIT ?",
+	err = t.paged("SELECT "+certificateColumns+" FROM certificate WHERE (created, id) "+than+" (?, ?) ORDER BY created "+order+", id "+order+" LIMIT ?+0",
 		[]any{created, id, pg.rows(false)}, func(r *row) error {
 			keep, err := pg.take(strconv.FormatInt(r.int(2), 10)+"."+r.text(0), true)
 			if keep {
@@ -96,12 +96,12 @@ func (t *tx) Detach(certificate string, thing int64) (bool, error) {
 // CertificatesOfThing sorts: a thing has few certificates.
 func (t *tx) CertificatesOfThing(thing int64, f store.AttachmentFilter, p store.Page) ([]registry.Attachment, string, error) {
 	return t.attachments(`SELECT a.certificate, t.name, a.exclusive, a.seq FROM attachment a JOIN thing t ON t.key = a.thing
-		WHERE a.thing = ? AND a.seq > ? ORDER BY a.seq LIMIT ?`, thing, f, p)
+		WHERE a.thing = ? AND a.seq > ? ORDER BY a.seq LIMIT ?+0`, thing, f, p)
 }
 
 func (t *tx) ThingsOfCertificate(id string, f store.AttachmentFilter, p store.Page) ([]registry.Attachment, string, error) {
 	return t.attachments(`SELECT a.certificate, t.name, a.exclusive, a.thing FROM attachment a JOIN thing t ON t.key = a.thing
-		WHERE a.certificate = ? AND a.thing > ? ORDER BY a.thing LIMIT ?`, id, f, p)
+		WHERE a.certificate = ? AND a.thing > ? ORDER BY a.thing LIMIT ?+0`, id, f, p)
 }
 
 // attachments is a page of rows of certificate, thing, exclusive and the number

@@ -26,7 +26,7 @@ func (t *tx) ExecutionsForJob(jobKey int64, f store.ExecutionFilter, p store.Pag
 	}
 	pg := pager{limit: p.Limit}
 	err = t.paged("SELECT "+executionColumns+`, n.name FROM execution e CROSS JOIN thing n ON n.key = e.thing
-		WHERE e.job = ? AND e.thing >= ? AND (e.thing > ? OR e.number < ?) ORDER BY e.thing, e.number DESC LIMIT ?`,
+		WHERE e.job = ? AND e.thing >= ? AND (e.thing > ? OR e.number < ?) ORDER BY e.thing, e.number DESC LIMIT ?+0`,
 		[]any{jobKey, after[0], after[0], after[1], pg.rows(f.Status != 0)}, func(r *row) error {
 			e, err := scanExecution(r.s, 0)
 			if err != nil {
@@ -68,12 +68,12 @@ func (t *tx) ExecutionsForThing(thing int64, f store.ExecutionFilter, p store.Pa
 	pg := pager{limit: p.Limit}
 	filtered := f.Status != 0 || f.Namespace != ""
 	sql, args := "SELECT "+executionColumns+", "+stateColumns+` FROM execution e CROSS JOIN job j ON j.key = e.job
-		WHERE e.thing = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?`, []any{thing, before[0], pg.rows(filtered)}
+		WHERE e.thing = ? AND e.seq < ? ORDER BY e.seq DESC LIMIT ?+0`, []any{thing, before[0], pg.rows(filtered)}
 	if f.Job != "" {
 		// Of one job a thing has few attempts, and a later one has a higher
 		// number and a higher sequence.
 		sql = "SELECT " + executionColumns + ", " + stateColumns + ` FROM job j CROSS JOIN execution e ON e.thing = ? AND e.job = j.key
-			WHERE e.seq < ? AND j.id = ? ORDER BY e.number DESC LIMIT ?`
+			WHERE e.seq < ? AND j.id = ? ORDER BY e.number DESC LIMIT ?+0`
 		args = []any{thing, before[0], string(f.Job), pg.rows(filtered)}
 	}
 	err = t.paged(sql, args, func(r *row) error {
@@ -92,10 +92,16 @@ func (t *tx) ExecutionsForThing(thing int64, f store.ExecutionFilter, p store.Pa
 	return rows, pg.next, err
 }
 
-func (t *tx) PendingNamespace(thing int64) (namespace job.Namespace, some bool, err error) {
-	err = t.c.query("SELECT namespace FROM pending WHERE thing = ? ORDER BY namespace LIMIT 1", []any{thing},
-		func(r *row) error { namespace, some = job.Namespace(r.text(0)), true; return nil })
-	return namespace, some, err
+// PendingNamespaces jumps from one to the next, whatever waits in each.
+func (t *tx) PendingNamespaces(thing int64) (all []job.Namespace, err error) {
+	const first, after = "SELECT namespace FROM pending WHERE thing = ? ORDER BY namespace LIMIT 1",
+		"SELECT namespace FROM pending WHERE thing = ? AND namespace > ?||'' ORDER BY namespace LIMIT 1"
+	note := func(r *row) error { all = append(all, job.Namespace(r.text(0))); return nil }
+	err = t.c.query(first, []any{thing}, note)
+	for n := 1; err == nil && len(all) == n; n++ {
+		err = t.c.query(after, []any{thing, string(all[n-1])}, note)
+	}
+	return all, err
 }
 
 func (t *tx) Recount(jobKey int64) (sum job.Tally, err error) {

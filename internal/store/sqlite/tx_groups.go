@@ -91,7 +91,7 @@ func (t *tx) Above(group int64) (keys []int64, err error) {
 }
 
 func (t *tx) CountChildren(group int64, limit int) (n int, err error) {
-	err = t.c.query("SELECT 1 FROM thing_group WHERE parent = ? LIMIT ?", []any{group, limit}, func(*row) error { n++; return nil })
+	err = t.c.query("SELECT 1 FROM thing_group WHERE parent = ? LIMIT ?+0", []any{group, limit}, func(*row) error { n++; return nil })
 	return n, err
 }
 
@@ -169,7 +169,7 @@ func (t *tx) Groups(f store.GroupFilter, p store.Page) (groups []registry.Group,
 			p.After = top
 		}
 		sql = "SELECT " + groupColumns + `, p.path FROM group_path p CROSS JOIN thing_group g ON g.key = p.grp
-			WHERE p.path > ? AND p.path < ? ORDER BY p.path LIMIT ?`
+			WHERE p.path > ? AND p.path < ? ORDER BY p.path LIMIT ?+0`
 		args = []any{p.After, beyond(top)}
 	}
 	err = t.paged(sql, append(args, pg.rows(f.Of == store.Below && f.NamePrefix != "")), func(r *row) error {
@@ -203,5 +203,5 @@ func byName(f store.GroupFilter, after string) (sql string, args []any) {
 			from, after = ">=", f.NamePrefix
 		}
 	}
-	return sql + "g.name " + from + " ? AND g.name < ? ORDER BY g.name LIMIT ?", append(args, after, end)
+	return sql + "g.name " + from + " ? AND g.name < ? ORDER BY g.name LIMIT ?+0", append(args, after, end)
 }

@@ -13,10 +13,10 @@ import (
 )
 
 const jobColumns = `j.key, j.selection, j.created, j.last_updated, j.completed, j.rest,
- x.done, x.pin, x.target, x.after_key, x.started, x.released, x.steps, x.recent, x.associated, x.since, x.walked, ` + stateColumns
+ x.done, x.pin, x.target, x.after_key, x.started, x.released, x.steps, x.recent, x.walked, ` + stateColumns
 
 // jobWidth is how many columns jobColumns has.
-const jobWidth = 17 + stateWidth
+const jobWidth = 15 + stateWidth
 
 const tallyColumns = `t.queued, t.in_progress, t.succeeded, t.failed, t.timed_out, t.rejected, t.removed, t.canceled,
  t.finished_succeeded, t.finished_failed, t.finished_timed_out, t.finished_rejected`
@@ -44,14 +44,13 @@ func scanJob(r *row) (j job.Job, err error) {
 		return j, fmt.Errorf("job %d: %w", r.int(0), err)
 	}
 	j = job.Job{
-		State:     scanStateOf(r, r.int(0), 17),
+		State:     scanStateOf(r, r.int(0), 15),
 		Selection: job.Selection(r.int(1)),
 		CreatedAt: instant(r.int(2)), LastUpdatedAt: instant(r.int(3)), CompletedAt: instant(r.int(4)),
 		Description: rest.Description, Targets: rest.Targets, Resolved: rest.Resolved,
 		ReasonCode: rest.ReasonCode, Comment: rest.Comment, Swept: rest.Swept, Actor: rest.Actor,
 		Expansion: job.Expansion{
-			Done: r.bool(6), Pin: r.int(7), Target: int(r.int(8)), Group: r.int(16), After: r.int(9),
-			Associated: int(r.int(14)), Since: instant(r.int(15)),
+			Done: r.bool(6), Pin: r.int(7), Target: int(r.int(8)), Group: r.int(14), After: r.int(9),
 			Stats: job.Stats{Start: instant(r.int(10)), Released: r.int(11), Steps: r.int(12)},
 		},
 		Rollout: job.Rollout{Asked: rest.Asked, PerMinute: rest.PerMinute, Growth: rest.Growth},
@@ -195,9 +194,9 @@ func (t *tx) putTargets(j *job.Job) error {
 
 func (t *tx) putExpansion(j *job.Job) error {
 	x := &j.Expansion
-	_, err := t.c.exec(`INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, released, steps, recent, associated, since, walked)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Released, x.Stats.Steps, encodeBatches(x.Stats), x.Associated, millis(x.Since), x.Group)
+	_, err := t.c.exec(`INSERT OR REPLACE INTO expansion (job, done, pin, target, after_key, started, released, steps, recent, walked)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		j.Key, x.Done, x.Pin, x.Target, x.After, millis(x.Stats.Start), x.Stats.Released, x.Stats.Steps, encodeBatches(x.Stats), x.Group)
 	return err
 }
 
@@ -213,10 +212,10 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 		return nil, "", err
 	}
 	pg := pager{limit: p.Limit}
-	sql, args := "SELECT "+jobColumns+" FROM job j JOIN expansion x ON x.job = j.key WHERE j.key < ? ORDER BY j.key DESC LIMIT ?", []any{}
+	sql, args := "SELECT "+jobColumns+" FROM job j JOIN expansion x ON x.job = j.key WHERE j.key < ? ORDER BY j.key DESC LIMIT ?+0", []any{}
 	if f.Target != "" {
 		sql = "SELECT " + jobColumns + ` FROM job_target o CROSS JOIN job j ON j.key = o.job JOIN expansion x ON x.job = j.key
-			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?`
+			WHERE o.target = ? AND o.job < ? ORDER BY o.job DESC LIMIT ?+0`
 		args = append(args, f.Target)
 	}
 	args = append(args, before[0], pg.rows(f.Status != 0 || f.Selection != 0 || f.Namespace != ""))
@@ -237,9 +236,9 @@ func (t *tx) JobList(f store.JobFilter, p store.Page) (jobs []job.Job, next stri
 }
 
 func (t *tx) CountJobs(s job.JobStatus, of job.Selection, limit int) (n int, err error) {
-	sql, args := "SELECT 1 FROM job WHERE status = ? LIMIT ?", []any{int64(s), limit}
+	sql, args := "SELECT 1 FROM job WHERE status = ? LIMIT ?+0", []any{int64(s), limit}
 	if of != 0 {
-		sql, args = "SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?", []any{int64(s), int64(of), limit}
+		sql, args = "SELECT 1 FROM job WHERE status = ? AND selection = ? LIMIT ?+0", []any{int64(s), int64(of), limit}
 	}
 	err = t.c.query(sql, args, func(*row) error { n++; return nil })
 	return n, err

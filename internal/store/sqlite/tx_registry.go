@@ -77,28 +77,53 @@ func (t *tx) DeleteThing(key int64) error {
 	}
 	for _, sql := range []string{
 		"DELETE FROM attachment WHERE thing = ?",
-		"DELETE FROM pending WHERE thing = ?",
-		"UPDATE execution SET due = NULL WHERE thing = ? AND due IS NOT NULL",
+		`UPDATE execution SET due = NULL WHERE (thing, job, number) IN (SELECT thing, job, number FROM pending WHERE thing = ? AND rank = 0)`,
 	} {
 		if _, err := t.c.exec(sql, key); err != nil {
 			return err
 		}
 	}
-	gone, err := t.c.exec("INSERT INTO shadow_gone SELECT thing FROM shadow WHERE thing = ? LIMIT 1", key)
+	shadows, err := t.c.exec("INSERT INTO shadow_gone SELECT thing FROM shadow WHERE thing = ? LIMIT 1", key)
 	if err != nil {
 		return err
 	}
-	if gone > 0 {
+	if shadows > 0 {
 		t.b.wake(time.Time{})
 	}
-	named, err := t.exists("SELECT 1 FROM execution WHERE thing = ? LIMIT 1", key)
+	pending, err := t.exists("SELECT 1 FROM pending WHERE thing = ? LIMIT 1", key)
 	if err != nil {
 		return err
 	}
-	if named {
-		return t.rewrite("UPDATE thing SET deleted = 1 WHERE key = ?", key)
+	as := gone
+	if pending {
+		as = removing
+		t.b.wake(time.Time{})
 	}
-	return t.rewrite("DELETE FROM thing WHERE key = ?", key)
+	if err := t.rewrite("UPDATE thing SET deleted = ? WHERE key = ?", as, key); err != nil {
+		return err
+	}
+	return t.dropTombstone(key)
+}
+
+// What thing.deleted is of a deleted thing.
+const (
+	gone     = 1
+	removing = 2 // what it had pending is still to become REMOVED
+)
+
+func (t *tx) Removals(limit int) (members []store.Member, err error) {
+	err = t.c.query("SELECT key, name FROM thing WHERE deleted = 2 LIMIT ?+0", []any{limit}, func(r *row) error {
+		members = append(members, store.Member{Key: r.int(0), Name: registry.Name(r.text(1))})
+		return nil
+	})
+	return members, err
+}
+
+func (t *tx) Removed(key int64) error {
+	if err := t.rewrite("UPDATE thing SET deleted = ? WHERE key = ? AND deleted = ?", gone, key, removing); err != nil {
+		return err
+	}
+	return t.dropTombstone(key)
 }
 
 // dropTombstone forgets a deleted thing when no execution names it any more.
@@ -114,7 +139,7 @@ func (t *tx) Things(f store.ThingFilter, p store.Page) (things []registry.Thing,
 	if f.Type != "" {
 		where, args = " AND type = ? AND type <> ''", append(args, string(f.Type))
 	}
-	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0"+where+" AND name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT "+thingColumns+" FROM thing WHERE deleted = 0"+where+" AND name > ? ORDER BY name LIMIT ?+0",
 		append(args, p.After, pg.rows(f.Attribute != "")), func(r *row) error {
 			thing, err := scanThing(r)
 			if err != nil {
@@ -186,7 +211,7 @@ func (t *tx) leave(which string, args ...any) error {
 
 func (t *tx) ThingsInGroup(group int64, p store.Page) (names []registry.Name, next string, err error) {
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT name FROM membership WHERE grp = ? AND left_at = 0 AND name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT name FROM membership WHERE grp = ? AND left_at = 0 AND name > ? ORDER BY name LIMIT ?+0",
 		[]any{group, p.After, pg.rows(false)}, func(r *row) error {
 			keep, err := pg.take(r.text(0), true)
 			if keep {
@@ -201,7 +226,7 @@ func (t *tx) ThingsInGroup(group int64, p store.Page) (names []registry.Name, ne
 func (t *tx) GroupsOfThing(thing int64, p store.Page) (groups []registry.Group, next string, err error) {
 	pg := pager{limit: p.Limit}
 	err = t.paged("SELECT "+groupColumns+` FROM membership m JOIN thing_group g ON g.key = m.grp
-		WHERE m.thing = ? AND m.left_at = 0 AND g.name > ? ORDER BY g.name LIMIT ?`,
+		WHERE m.thing = ? AND m.left_at = 0 AND g.name > ? ORDER BY g.name LIMIT ?+0`,
 		[]any{thing, p.After, pg.rows(false)}, func(r *row) error {
 			group, err := scanGroup(r)
 			if err != nil {

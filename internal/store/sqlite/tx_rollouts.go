@@ -27,7 +27,7 @@ func (t *tx) Pin() (pin int64, err error) {
 func (t *tx) Members(group, pin, after int64, limit int) (members []store.Member, err error) {
 	err = t.c.query(`SELECT m.thing, n.name FROM membership m CROSS JOIN thing n ON n.key = m.thing
 		WHERE m.grp = ? AND m.thing > ? AND m.joined <= ? AND (m.left_at = 0 OR m.left_at > ?) AND n.deleted = 0
-		ORDER BY m.thing LIMIT ?`, []any{group, after, pin, pin, limit}, func(r *row) error {
+		ORDER BY m.thing LIMIT ?+0`, []any{group, after, pin, pin, limit}, func(r *row) error {
 		members = append(members, store.Member{Key: r.int(0), Name: registry.Name(r.text(1))})
 		return nil
 	})
@@ -54,6 +54,14 @@ func (t *tx) Newest(jobKey, thing int64) (e job.Execution, err error) {
 	return e, err
 }
 
+func (t *tx) LastQueued() (seq int64, err error) {
+	if t.b != nil {
+		return t.b.w.queueSeq, nil // it is stored at the end of the batch
+	}
+	err = t.c.query("SELECT value FROM sequence WHERE name = 'queue'", nil, func(r *row) error { seq = r.int(0); return nil })
+	return seq, err
+}
+
 func (t *tx) Followers(group int64) (jobs []int64, err error) {
 	err = t.c.query("SELECT job FROM followed WHERE grp = ? ORDER BY job", []any{group}, func(r *row) error {
 		jobs = append(jobs, r.int(0))
@@ -73,7 +81,7 @@ func (t *tx) AddRetarget(jobKey int64, r store.Retarget) error {
 
 func (t *tx) Retargets(jobKey int64, limit int) (all []store.Retarget, err error) {
 	err = t.c.query(`SELECT r.seq, r.thing, coalesce(n.name, ''), r.grp, r.joined, r.after_key FROM retarget r
-		LEFT JOIN thing n ON n.key = r.thing AND n.deleted = 0 WHERE r.job = ? ORDER BY r.seq LIMIT ?`, []any{jobKey, limit}, func(r *row) error {
+		LEFT JOIN thing n ON n.key = r.thing AND n.deleted = 0 WHERE r.job = ? ORDER BY r.seq LIMIT ?+0`, []any{jobKey, limit}, func(r *row) error {
 		all = append(all, store.Retarget{
 			Seq: r.int(0), Thing: store.Member{Key: r.int(1), Name: registry.Name(r.text(2))}, Group: r.int(3), Joined: r.bool(4), After: r.int(5),
 		})
@@ -95,9 +103,18 @@ func (t *tx) MarkLeft(e job.Execution, left bool) error {
 	return t.rewrite("UPDATE execution SET has_left = ? WHERE thing = ? AND job = ? AND number = ?", left, e.ThingKey, e.JobKey, e.Number)
 }
 
+func (t *tx) WhoLeft(jobKey, after int64, limit int) (members []store.Member, err error) {
+	err = t.c.query(`SELECT e.thing, n.name FROM execution e CROSS JOIN thing n ON n.key = e.thing
+		WHERE e.job = ? AND e.has_left <> 0 AND e.thing > ? AND n.deleted = 0 GROUP BY e.thing ORDER BY e.thing LIMIT ?+0`, []any{jobKey, after, limit}, func(r *row) error {
+		members = append(members, store.Member{Key: r.int(0), Name: registry.Name(r.text(1))})
+		return nil
+	})
+	return members, err
+}
+
 func (t *tx) DueTimers(now time.Time, limit int) (due []store.Due, err error) {
 	err = t.c.query(`SELECT n.name, j.id, e.number, e.due FROM execution e CROSS JOIN thing n ON n.key = e.thing
-		CROSS JOIN job j ON j.key = e.job WHERE e.due <= ? AND j.status <> ? AND n.deleted = 0 ORDER BY e.due LIMIT ?`,
+		CROSS JOIN job j ON j.key = e.job WHERE e.due <= ? AND j.status <> ? AND n.deleted = 0 ORDER BY e.due LIMIT ?+0`,
 		[]any{millis(now), int64(job.JobDeletionInProgress), limit}, func(r *row) error {
 			due = append(due, store.Due{
 				Thing: registry.Name(r.text(0)), Ref: job.Ref{Job: job.ID(r.text(1)), Number: r.int(2)}, At: instant(r.int(3)),
@@ -114,7 +131,7 @@ func (t *tx) NextTimer() (at time.Time, err error) {
 }
 
 func (t *tx) DueJobs(now time.Time, limit int) (keys []int64, err error) {
-	err = t.c.query("SELECT job FROM job_due WHERE at <= ? ORDER BY at, job LIMIT ?", []any{millis(now), limit},
+	err = t.c.query("SELECT job FROM job_due WHERE at <= ? ORDER BY at, job LIMIT ?+0", []any{millis(now), limit},
 		func(r *row) error { keys = append(keys, r.int(0)); return nil })
 	return keys, err
 }
@@ -168,7 +185,7 @@ func (t *tx) Prune(limit int) (more bool, err error) {
 
 func (t *tx) pruneMemberships(where string, limit int, args ...any) (n int, err error) {
 	var keys [][3]int64
-	err = t.c.query("SELECT grp, thing, joined FROM membership WHERE "+where+" LIMIT ?", append(args, limit), func(r *row) error {
+	err = t.c.query("SELECT grp, thing, joined FROM membership WHERE "+where+" LIMIT ?+0", append(args, limit), func(r *row) error {
 		keys = append(keys, [3]int64{r.int(0), r.int(1), r.int(2)})
 		return nil
 	})

@@ -54,10 +54,10 @@ func (t *tx) PruneShadows(before time.Time, limit int) (more bool, err error) {
 		}
 		if thing == 0 {
 			n, err := t.c.exec(`DELETE FROM shadow WHERE (thing, name) IN
-				(SELECT thing, name FROM shadow WHERE document IS NULL AND changed < ? ORDER BY changed LIMIT ?)`, millis(before), left)
+				(SELECT thing, name FROM shadow WHERE document IS NULL AND changed < ? ORDER BY changed LIMIT ?+0)`, millis(before), left)
 			return int(n) == left, err
 		}
-		n, err := t.c.exec("DELETE FROM shadow WHERE (thing, name) IN (SELECT thing, name FROM shadow WHERE thing = ? LIMIT ?)", thing, left)
+		n, err := t.c.exec("DELETE FROM shadow WHERE (thing, name) IN (SELECT thing, name FROM shadow WHERE thing = ? LIMIT ?+0)", thing, left)
 		if err != nil {
 			return false, err
 		}

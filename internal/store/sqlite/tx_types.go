@@ -51,7 +51,7 @@ func (t *tx) DeleteType(key int64) error {
 
 func (t *tx) Types(p store.Page) (types []registry.Type, next string, err error) {
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT "+typeColumns+" FROM thing_type WHERE name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT "+typeColumns+" FROM thing_type WHERE name > ? ORDER BY name LIMIT ?+0",
 		[]any{p.After, pg.rows(false)}, func(r *row) error {
 			of, err := scanType(r)
 			if err != nil {
@@ -84,7 +84,7 @@ func (t *tx) dropTags(kind registry.TaggedKind, owner int64) error {
 
 func (t *tx) Tags(of registry.Tagged, p store.Page) (tags []registry.Tag, next string, err error) {
 	pg := pager{limit: p.Limit}
-	err = t.paged("SELECT name, value FROM tag WHERE kind = ? AND owner = ? AND name > ? ORDER BY name LIMIT ?",
+	err = t.paged("SELECT name, value FROM tag WHERE kind = ? AND owner = ? AND name > ? ORDER BY name LIMIT ?+0",
 		[]any{int64(of.Kind), of.Key, p.After, pg.rows(false)}, func(r *row) error {
 			tag := registry.Tag{Key: r.text(0), Value: r.text(1)}
 			keep, err := pg.take(tag.Key, true)

@@ -104,6 +104,9 @@ func (t *tx) move(m *job.Move, ch store.Changes) error {
 	}
 	if due := m.After.Due(); !due.IsZero() && !due.Equal(m.Before.Due()) {
 		t.b.wake(due)
+		if due.Before(w.earliest) {
+			w.earliest = due
+		}
 	}
 	return nil
 }

@@ -25,12 +25,16 @@ type task struct {
 	events  []job.Message
 }
 
-// batchLimit is how many decisions one commit takes, and as many updates at
-// most; updateSlice is how long the updates of a commit may take together before
-// the rest waits for the next, so that they never keep devices waiting for long.
+// batchLimit is how many decisions one commit takes, and as many updates at most.
+// Updates let decisions go first, in commits of their own, for as long as
+// updatePatience; then they share a commit, the decisions first. In a commit of
+// their own, updates end as soon as a decision waits: no other begins, and a long
+// one is told so (Tx.Pressed). In a shared one they take updateSlice at most before
+// the rest waits for the next.
 const (
-	batchLimit  = 512
-	updateSlice = 5 * time.Millisecond
+	batchLimit     = 512
+	updateSlice    = 5 * time.Millisecond
+	updatePatience = 5 * time.Millisecond
 )
 
 // writer owns the writing connection. It takes what waits, runs it in one
@@ -44,8 +48,11 @@ type writer struct {
 	wake      *sync.Cond
 	decisions []*task
 	updates   []*task
+	passed    time.Time // since when updates let decisions go first; zero: they do not
 	restart   bool
 	closed    bool
+
+	asking atomic.Int64 // length of decisions
 
 	batches chan *batch
 	written atomic.Int64 // rows since the last checkpoint
@@ -56,6 +63,9 @@ type writer struct {
 	states map[int64]job.State
 	jobs   map[job.ID]int64
 
+	// earliest is a time before which no timer runs out.
+	earliest time.Time
+
 	queueSeq, eventSeq, commits int64
 	selfCheckpoint              bool
 }
@@ -65,6 +75,7 @@ type batch struct {
 	w       *writer
 	tasks   []*task
 	tallies map[int64]job.Tally
+	shared  bool          // decisions and updates are in it
 	effects []job.Effect  // of the task that runs
 	events  []job.Message // likewise
 	wakes   []time.Time
@@ -97,6 +108,7 @@ func (w *writer) readSequences() error {
 
 // forget empties the caches.
 func (w *writer) forget() {
+	w.earliest = time.Time{}
 	w.things, w.states, w.jobs = map[registry.Name]int64{}, map[int64]job.State{}, map[job.ID]int64{}
 }
 
@@ -141,6 +153,7 @@ func (w *writer) submit(t *task) bool {
 		w.updates = append(w.updates, t)
 	} else {
 		w.decisions = append(w.decisions, t)
+		w.asking.Store(int64(len(w.decisions)))
 	}
 	w.wake.Signal()
 	return true
@@ -183,7 +196,7 @@ func (w *writer) run() {
 	}
 }
 
-// take waits for work: decisions first, then updates.
+// take waits for work: decisions, and updates unless they let those go first.
 func (w *writer) take() (tasks []*task, restart, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -191,10 +204,40 @@ func (w *writer) take() (tasks []*task, restart, ok bool) {
 		w.wake.Wait()
 	}
 	tasks = shift(tasks, &w.decisions)
-	tasks = shift(tasks, &w.updates)
+	w.asking.Store(int64(len(w.decisions)))
+	if !w.yield(len(tasks) > 0 && len(w.updates) > 0) {
+		tasks = shift(tasks, &w.updates)
+	}
 	restart = w.restart || w.selfCheckpoint && w.commits%1000 == 0
 	w.restart = false
 	return tasks, restart, len(tasks) > 0 || restart || !w.closed
+}
+
+// waiting takes the decisions that wait.
+func (w *writer) waiting() (tasks []*task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tasks = shift(tasks, &w.decisions)
+	w.asking.Store(int64(len(w.decisions)))
+	return tasks
+}
+
+// yield says whether updates, when they would have to share a commit, let the
+// decisions go first.
+func (w *writer) yield(share bool) bool {
+	now := time.Now()
+	switch {
+	case !share:
+		w.passed = time.Time{}
+		return false
+	case w.passed.IsZero():
+		w.passed = now
+	}
+	if now.Sub(w.passed) < updatePatience {
+		return true
+	}
+	w.passed = time.Time{}
+	return false
 }
 
 // shift moves up to a batch of tasks from the front of a queue.
@@ -219,18 +262,24 @@ func (w *writer) putBack(updates []*task) {
 // disk, a damaged page), each is tried alone, so that only those that cannot
 // be done fail.
 func (w *writer) commit(tasks []*task) *batch {
+	if err := w.s.log.broken(); err != nil {
+		b := &batch{w: w, tasks: tasks}
+		b.fail(err)
+		return b
+	}
 	b, err := w.attempt(tasks)
 	if err == nil {
 		return b
 	}
-	if len(tasks) == 1 {
-		tasks[0].err = err
+	if len(b.tasks) == 1 {
+		b.fail(err)
 		return b
 	}
-	all := &batch{w: w, tasks: b.tasks}
+	all := &batch{w: w}
 	for _, t := range b.tasks {
 		t.err, t.effects, t.events = nil, nil, nil
 		one := w.commit([]*task{t})
+		all.tasks = append(all.tasks, one.tasks...) // it, and who has joined it
 		all.rows += one.rows
 		all.wakes = append(all.wakes, one.wakes...)
 		all.commit = one.commit
@@ -258,8 +307,8 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 	for i, task := range tasks {
 		if task.update != nil {
 			if now := time.Now(); late.IsZero() {
-				late = now.Add(updateSlice)
-			} else if now.After(late) {
+				b.shared, late = i > 0, now.Add(updateSlice)
+			} else if now.After(late) || t.Pressed() {
 				w.putBack(tasks[i:])
 				b.tasks = tasks[:i]
 				break
@@ -269,15 +318,36 @@ func (w *writer) attempt(tasks []*task) (b *batch, err error) {
 			return b, err
 		}
 	}
+	if !late.IsZero() { // who asked while an update ran shares its commit
+		asked := w.waiting()
+		b.tasks = slices.Concat(b.tasks, asked)
+		for _, task := range asked {
+			if err := b.run(t, task); err != nil {
+				return b, err
+			}
+		}
+	}
 	if err := b.flush(t); err != nil {
 		return b, err
 	}
+	w.s.log.mu.Lock()
+	defer w.s.log.mu.Unlock()
 	if _, err := w.c.exec("COMMIT"); err != nil {
 		return b, err
 	}
 	w.commits++
 	b.commit = store.Commit{Seq: w.commits}
+	if err := w.s.log.sync(); err != nil {
+		b.fail(err)
+	}
 	return b, nil
+}
+
+// fail answers every task of a batch with an error: it may be on disk, or not.
+func (b *batch) fail(err error) {
+	for _, t := range b.tasks {
+		t.err, t.effects, t.events = err, nil, nil
+	}
 }
 
 // run does one task within the transaction. The error is one that spoils the
@@ -287,22 +357,25 @@ func (b *batch) run(t *tx, task *task) error {
 	if task.update != nil {
 		return b.runUpdate(t, task)
 	}
-	snap, err := t.Snapshot(task.keys)
-	if err != nil {
-		return err
+	for again := true; again; {
+		snap, err := t.Snapshot(task.keys)
+		if err != nil {
+			return err
+		}
+		changes, err := task.decide(snap)
+		if err != nil {
+			task.err = err
+			return nil
+		}
+		if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
+			return nil
+		}
+		if err := t.Write(changes); err != nil {
+			return err
+		}
+		task.effects, task.events = b.effects, b.events
+		again = changes.Again
 	}
-	changes, err := task.decide(snap)
-	if err != nil {
-		task.err = err
-		return nil
-	}
-	if len(changes.Moves)+len(changes.Effects)+len(changes.Events) == 0 && changes.Shadow == nil {
-		return nil
-	}
-	if err := t.Write(changes); err != nil {
-		return err
-	}
-	task.effects, task.events = b.effects, b.events
 	return nil
 }
 
@@ -337,6 +410,16 @@ func (b *batch) runUpdate(t *tx, task *task) error {
 	}
 	_, err := t.c.exec("RELEASE task")
 	return err
+}
+
+// Pressed says whether decisions wait for the update that runs. Who asks has come to
+// a place where it can stop: other threads of the machine have their turn there.
+func (t *tx) Pressed() bool {
+	if t.b == nil || t.b.shared {
+		return false
+	}
+	giveWay()
+	return t.b.w.asking.Load() > 0
 }
 
 func (b *batch) count(jobKey int64, d job.Tally) {
@@ -398,10 +481,10 @@ func (w *writer) complete() {
 	for b := range w.batches {
 		for _, t := range b.tasks {
 			t.done(b.commit, t.err)
-			if t.err == nil && len(t.effects) > 0 && w.s.observer != nil {
+			if len(t.effects) > 0 && w.s.observer != nil {
 				w.s.observer.Effects(t.effects)
 			}
-			if t.err == nil && len(t.events) > 0 && w.s.observer != nil {
+			if len(t.events) > 0 && w.s.observer != nil {
 				w.s.observer.Events(t.events)
 			}
 		}

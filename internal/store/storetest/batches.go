@@ -28,6 +28,8 @@ var batches = []check{
 	{"the queues of a thing's namespaces are apart, each with its own limit", namespaces},
 	{"a decision sees a job's flag as the last update left it", freshFlag},
 	{"a named execution comes with its neighbours", neighbours},
+	{"an update is told that a device waits for it, and shares its commit with it", pressedUpdate},
+	{"an unwritable decision that shares the commit of an update harms neither it nor others", unwritableBesideAnUpdate},
 	{"after Close nothing is accepted", afterClose},
 	{"what is submitted from many goroutines is done once each", manyGoroutines},
 }
@@ -38,8 +40,9 @@ func (w *world) together(fill func(submit func(k store.Keys, d store.Decide, don
 	w.Helper()
 	busy, free := make(chan struct{}), make(chan struct{})
 	var wait sync.WaitGroup
+	begun := sync.OnceFunc(func() { close(busy) }) // it is made again when its commit failed as a whole
 	wait.Go(func() {
-		if err := w.Update(ctx, func(store.Tx) error { close(busy); <-free; return nil }); err != nil {
+		if err := w.Update(ctx, func(store.Tx) error { begun(); <-free; return nil }); err != nil {
 			w.Error(err)
 		}
 	})
@@ -349,23 +352,24 @@ func queueIsBounded(t *testing.T, w *world) {
 
 func namespaces(t *testing.T, w *world) {
 	key := w.thing("pump")
-	some := func() (n job.Namespace, any bool) {
-		w.view(func(tx store.Tx) (err error) { n, any, err = tx.PendingNamespace(key); return err })
-		return n, any
+	want := func(namespaces ...job.Namespace) {
+		t.Helper()
+		w.view(func(tx store.Tx) error {
+			got, err := tx.PendingNamespaces(key)
+			if !slices.Equal(got, namespaces) {
+				t.Errorf("pending in %q, want %q", got, namespaces)
+			}
+			return err
+		})
 	}
-	if n, any := some(); any {
-		t.Errorf("a thing without executions has pending ones in %q", n)
-	}
+	want()
 	for i := range 14 {
 		w.enqueue(w.namespaced("gg", job.ID(fmt.Sprintf("gg-%02d", i)), 0), "pump")
 	}
-	if n, any := some(); !any || n != "gg" {
-		t.Errorf("the first namespace is %q, %v", n, any)
-	}
+	want("gg")
 	w.enqueue(w.job("plain", 0), "pump")
-	if n, any := some(); !any || n != "" {
-		t.Errorf("the first namespace is %q, %v, want the plain one", n, any)
-	}
+	w.enqueue(w.namespaced("zz", "zz", 0), "pump")
+	want("", "gg", "zz")
 	heads := func(want map[store.Keys]string) {
 		t.Helper()
 		for k, head := range want {

@@ -19,6 +19,8 @@ var following = []check{
 	{"what has become of a job's things is kept in order until it is dropped", retargets},
 	{"a dissolved group's memberships are kept while somebody has to walk them", dissolvedIsKept},
 	{"whether a thing has left is no change of its execution", markLeft},
+	{"the things that have left a job are walked by key", whoLeft},
+	{"the execution that was queued last has the last sequence", lastQueued},
 	{"jobs are counted by status and selection, up to a limit", countJobs},
 	{"an attempt knows the latest finished one before it, whatever is deleted", finishedBefore},
 	{"a retry is written with the end that it follows", retryWritten},
@@ -212,6 +214,81 @@ func markLeft(t *testing.T, w *world) {
 	other.Number = 2
 	w.missing("an execution that is not there", w.Update(ctx, func(tx store.Tx) error { return tx.MarkLeft(other, true) }))
 	w.consistent()
+}
+
+func whoLeft(t *testing.T, w *world) {
+	j, other := w.job("fw", 0), w.job("other", 0)
+	keys := map[registry.Name]int64{}
+	mark := func(thing registry.Name, id job.ID, left bool) {
+		w.update(func(tx store.Tx) error { return tx.MarkLeft(w.execution(thing, id), left) })
+	}
+	for _, n := range []registry.Name{"a", "b", "c", "d", "stayed", "came-back", "gone"} {
+		keys[n] = w.thing(n)
+		for _, of := range []job.Job{j, other} {
+			w.enqueue(of, n)
+			if err := w.report(n, of.ID, job.InProgress, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != "stayed" {
+			mark(n, "fw", true)
+		}
+	}
+	mark("came-back", "fw", false)
+	mark("stayed", "other", true)
+	if err := w.report("b", "fw", job.Failed, nil); err != nil { // marked all the same
+		t.Fatal(err)
+	}
+	w.enqueue(j, "b")
+	mark("b", "fw", true)
+	w.update(func(tx store.Tx) error { return tx.DeleteThing(keys["gone"]) })
+	all := []store.Member{{Key: keys["a"], Name: "a"}, {Key: keys["b"], Name: "b"}, {Key: keys["c"], Name: "c"}, {Key: keys["d"], Name: "d"}}
+	for limit := 1; limit < 6; limit++ {
+		var got []store.Member
+		for after := int64(0); ; after = got[len(got)-1].Key {
+			var some []store.Member
+			w.view(func(tx store.Tx) (err error) { some, err = tx.WhoLeft(j.Key, after, limit); return err })
+			if len(some) > limit {
+				t.Fatalf("%d things, at most %d were asked for", len(some), limit)
+			}
+			if got = append(got, some...); len(some) == 0 {
+				break
+			}
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("%d at a time: %v, want %v", limit, got, all)
+		}
+	}
+}
+
+func lastQueued(t *testing.T, w *world) {
+	w.thing("a")
+	j := w.job("fw", 0)
+	want := func(when string, seq int64) {
+		t.Helper()
+		var read, written int64
+		w.view(func(tx store.Tx) (err error) { read, err = tx.LastQueued(); return err })
+		w.update(func(tx store.Tx) (err error) { written, err = tx.LastQueued(); return err })
+		if read != seq || written != seq {
+			t.Errorf("%s: %d for a reader, %d for a writer, want %d", when, read, written, seq)
+		}
+	}
+	want("nothing was queued", 0)
+	w.enqueue(j, "a")
+	first := w.execution("a", "fw").Seq
+	want("after the first", first)
+	if err := w.report("a", "fw", job.Failed, nil); err != nil {
+		t.Fatal(err)
+	}
+	want("after its end", first)
+	w.enqueue(w.job("other", 0), "a")
+	second := w.execution("a", "other").Seq
+	want("after the second", second)
+	if second <= first {
+		t.Errorf("the second is %d after %d", second, first)
+	}
+	w.reopen()
+	want("after a restart", second)
 }
 
 func countJobs(t *testing.T, w *world) {

@@ -33,7 +33,7 @@ func jobsAreKept(t *testing.T, w *world) {
 		State:       job.State{ID: "fw", Status: job.JobInProgress, ChangedAt: w.now(), InProgressMinutes: 30},
 		Description: `a "description" é`, Selection: job.Snapshot,
 		Targets:   []string{"arn:1", "arn:2", "arn:1"},
-		Resolved:  []job.Target{{Key: 7, Name: "pump"}, {Group: true, Key: 9, Name: "line"}, {Key: 7, Name: "pump"}},
+		Resolved:  []job.Target{{Key: 7, Name: "pump"}, {Group: true, Key: 9, Name: "line"}, {Key: 7, Name: "pump", Pin: 12, Since: 34}},
 		Actor:     "AKID",
 		CreatedAt: w.now(), LastUpdatedAt: w.now(),
 		Expansion: job.Expansion{Pin: 12, Stats: job.Stats{Start: w.now()}},
@@ -66,7 +66,7 @@ func jobsAreKept(t *testing.T, w *world) {
 		}
 	}
 	same()
-	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Associated: 2, Since: w.now().Add(time.Hour), Stats: job.Stats{
+	j.Expansion = job.Expansion{Pin: 12, Target: 1, After: 44, Stats: job.Stats{
 		Start: w.now(), Released: 77, Steps: 3, Recent: []job.Batch{{At: w.now(), N: 3}, {At: w.now().Add(1500 * time.Millisecond), N: 74}},
 	}}
 	w.update(func(tx store.Tx) error { return tx.PutJob(&j, nil) })

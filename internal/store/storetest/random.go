@@ -139,14 +139,14 @@ func (w *world) toggleThing(name registry.Name, remove bool) {
 			return err
 		}
 		for {
-			namespace, some, err := tx.PendingNamespace(thing.Key)
+			namespaces, err := tx.PendingNamespaces(thing.Key)
 			if err != nil {
 				return err
 			}
-			if !some {
+			if len(namespaces) == 0 {
 				return tx.DeleteThing(thing.Key)
 			}
-			snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespace})
+			snap, err := tx.Snapshot(store.Keys{Thing: name, Queue: store.WholeQueue, Namespace: namespaces[0]})
 			if err != nil {
 				return err
 			}

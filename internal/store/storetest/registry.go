@@ -165,6 +165,48 @@ func deletedThing(t *testing.T, w *world) {
 	if snap := w.snapshot(store.Keys{Thing: "pump", Job: "fw", Queue: store.WholeQueue}); snap.ThingKey != 0 {
 		t.Errorf("a decision sees the deleted thing: %+v", snap)
 	}
+	// What it had pending is there by its key, until that says otherwise.
+	removals := func(want ...store.Member) {
+		t.Helper()
+		w.view(func(tx store.Tx) error {
+			got, err := tx.Removals(10)
+			if !slices.Equal(got, want) {
+				t.Errorf("to be removed: %v, want %v", got, want)
+			}
+			return err
+		})
+	}
+	w.reopen()
+	w.thing("pump") // the name lives again
+	removals(store.Member{Key: key, Name: "pump"})
+	w.update(func(tx store.Tx) error {
+		if n, err := tx.PendingNamespaces(key); err != nil || len(n) != 1 {
+			t.Errorf("pending in %q (%v)", n, err)
+		}
+		snap, err := tx.Snapshot(store.Keys{ThingKey: key, Job: "fw", Queue: store.WholeQueue})
+		if err != nil || snap.ThingKey != key || snap.Queue.Named.Status != job.InProgress || len(snap.Queue.Pending) != 1 {
+			t.Errorf("by its key: %+v (%v)", snap, err)
+		}
+		out, err := snap.Queue.Apply(job.Ref{Job: "fw"}, job.Change{Kind: job.Remove}, w.now())
+		if err != nil {
+			return err
+		}
+		if err := tx.Write(store.Changes{Moves: out.Moves, At: w.now()}); err != nil {
+			return err
+		}
+		return tx.Removed(key)
+	})
+	removals()
+	w.missing("removing it again", w.Update(ctx, func(tx store.Tx) error { return tx.Removed(key) }))
+	w.consistent()
+	w.update(func(tx store.Tx) error {
+		now, err := tx.Thing("pump")
+		if err != nil {
+			return err
+		}
+		return tx.DeleteThing(now.Key)
+	})
+	removals() // it had nothing to do
 	if _, err := w.Transact(ctx, store.Keys{Thing: "pump"}, func(snap store.Snapshot) (store.Changes, error) {
 		if snap.ThingKey != 0 {
 			t.Error("the writer remembers the deleted thing")

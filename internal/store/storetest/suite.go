@@ -19,7 +19,7 @@ type Open func(t testing.TB, place string, c store.Config) store.Store
 
 // Run holds an engine against the contract of package store.
 func Run(t *testing.T, open Open) {
-	for _, part := range [][]check{batches, registryChecks, hierarchies, certificates, lists, rollouts, following, sessions, shadows, random, durable} {
+	for _, part := range [][]check{batches, again, registryChecks, hierarchies, certificates, lists, rollouts, following, sessions, shadows, random, durable} {
 		for _, c := range part {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()

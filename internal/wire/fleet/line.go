@@ -129,7 +129,7 @@ func groups(v jsontext.Value) (names []registry.GroupName, err error) {
 	if v == nil {
 		return nil, nil
 	}
-	refused := job.Errorf(job.InvalidRequest, "%s must be a list of at most %d names of thing groups", groupNames, registry.MaxGroups)
+	refused := job.Errorf(job.InvalidRequest, "%s must be a list of names of thing groups", groupNames)
 	d := jsontext.NewDecoder(bytes.NewReader(v))
 	if d.PeekKind() != '[' {
 		return nil, refused
@@ -137,7 +137,7 @@ func groups(v jsontext.Value) (names []registry.GroupName, err error) {
 	_, _ = d.ReadToken()
 	for d.PeekKind() != ']' {
 		one, err := d.ReadValue()
-		if err != nil || one.Kind() != '"' || len(names) == registry.MaxGroups {
+		if err != nil || one.Kind() != '"' {
 			return nil, refused
 		}
 		name, _ := text(one)

@@ -150,13 +150,24 @@ class Drover:
         for thing in things:
             self.call("PUT", "/thing-groups/addThingToThingGroup", {"thingGroupName": name, "thingName": thing})
 
-    def job(self, id: str, *, things=(), groups=(), document: dict | str = "{}", timeout_minutes: int | None = None, **config) -> None:
-        """Creates a job; config is the rest of CreateJob, by AWS's names. What its rollout allows at once is queued then."""
+    def job(self, id: str, *, things=(), groups=(), document: dict | str = "{}", timeout_minutes: int | None = None,
+            retries: dict[str, int] | None = None, abort: list[dict] | None = None, **config) -> None:
+        """Creates a job. What its rollout allows at once is queued then.
+
+        retries is how often a thing is given the job again: {"FAILED": 2, "TIMED_OUT": 1}, or "ALL" alone. abort is the
+        criteria that cancel the job, such as {"failureType": "FAILED", "thresholdPercentage": 20,
+        "minNumberOfExecutedThings": 10}. config is the rest of CreateJob, by AWS's names.
+        """
         arn = "arn:aws:iot:us-east-1:000000000000:"
         body = {"targets": [f"{arn}thing/{t}" for t in things] + [f"{arn}thinggroup/{g}" for g in groups],
                 "document": document if isinstance(document, str) else json.dumps(document), **config}
         if timeout_minutes:
             body["timeoutConfig"] = {"inProgressTimeoutInMinutes": timeout_minutes}
+        if retries:
+            body["jobExecutionsRetryConfig"] = {"criteriaList": [
+                {"failureType": failure, "numberOfRetries": number} for failure, number in retries.items()]}
+        if abort:
+            body["abortConfig"] = {"criteriaList": [{"action": "CANCEL", **criterion} for criterion in abort]}
         self.call("PUT", f"/jobs/{_quote(id)}", body)
         self.clock.now()
 
@@ -167,6 +178,12 @@ class Drover:
     def execution(self, thing: str, job: str) -> dict | None:
         """What a thing has of a job, as DescribeJobExecution has it; None if that is nothing."""
         return self._found(f"/things/{_quote(thing)}/jobs/{_quote(job)}", "execution")
+
+    def attempts(self, thing: str, job: str) -> list[str]:
+        """The statuses of all that a thing has had of a job, the first attempt first."""
+        listed = self.call("GET", f"/things/{_quote(thing)}/jobs?jobId={_quote(job)}")["executionSummaries"]
+        summaries = [each["jobExecutionSummary"] for each in listed]
+        return [each["status"] for each in sorted(summaries, key=lambda each: each["executionNumber"])]
 
     def job_status(self, id: str) -> str | None:
         return (self._found(f"/jobs/{_quote(id)}", "job") or {}).get("status")

@@ -47,6 +47,7 @@ CREATE INDEX job_status ON job (status, selection);
 ALTER TABLE execution ADD COLUMN retries_failed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE execution ADD COLUMN finished_before INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE execution ADD COLUMN has_left INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX execution_left ON execution (job, thing) WHERE has_left <> 0;
 ALTER TABLE expansion RENAME TO expansion_1;
 CREATE TABLE expansion (
   job        INTEGER PRIMARY KEY,
@@ -57,12 +58,10 @@ CREATE TABLE expansion (
   started    INTEGER NOT NULL,
   released   INTEGER NOT NULL,
   steps      INTEGER NOT NULL DEFAULT 0,   -- how often the rate has grown
-  recent     TEXT NOT NULL DEFAULT '',     -- what the last minute had: "time:count" each, from the start, in milliseconds
-  associated INTEGER NOT NULL DEFAULT 0,   -- first target that was associated later
-  since      INTEGER NOT NULL DEFAULT 0
+  recent     TEXT NOT NULL DEFAULT ''      -- what the last minute had: "time:count" each, from the start, in milliseconds
 ) STRICT;
 INSERT INTO expansion (job, done, pin, target, after_key, started, released, recent)
-  SELECT job, done, pin, target, after_key, started, released, iif(in_second > 0, second * 1000 || ':' || in_second, '') FROM expansion_1;
+  SELECT job, done, pin, target, after_key, started, released, iif(in_second > 0, (second * 1000) || ':' || in_second, '') FROM expansion_1;
 DROP TABLE expansion_1;
 CREATE INDEX expansion_open ON expansion (pin) WHERE done = 0;
 -- The groups that a CONTINUOUS job follows while it is active.
@@ -87,6 +86,7 @@ CREATE INDEX retarget_group ON retarget (grp) WHERE grp <> 0;
 
 -- The registry: thing types, hierarchies of groups, tags, event configurations.
 ALTER TABLE thing ADD COLUMN type TEXT NOT NULL DEFAULT '';
+CREATE INDEX thing_removing ON thing (key) WHERE deleted = 2;
 CREATE INDEX thing_of_type ON thing (type, name) WHERE type <> '' AND deleted = 0;
 CREATE TABLE thing_type (key INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, uuid TEXT NOT NULL,
   description TEXT NOT NULL, searchable TEXT NOT NULL, created INTEGER NOT NULL, deprecated INTEGER NOT NULL) STRICT;
