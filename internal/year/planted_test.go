@@ -45,7 +45,7 @@ var planted = []struct {
 		{"job/continuous.go", "newest.Status == Succeeded && !again", "newest.Status == Succeeded && (!again || Planted(NAME))"},
 	}},
 	{"B.3", "a deleted thing leaves what it had pending", []edit{
-		{"ops/things.go", "n, err := c.removePending(tx, by, t, room)", "n, err := 0, error(nil)\n\t\tif !job.Planted(NAME) {\n\t\t\tn, err = c.removePending(tx, by, t, room)\n\t\t}"},
+		{"ops/things.go", "for len(moves) < Removals {", "for len(moves) < Removals && !job.Planted(NAME) {"},
 	}},
 	{"B.3", "a child group's things are left out", []edit{
 		{"sched/expand.go", "if target := j.Resolved[x.Target]; target.Group {", "if target := j.Resolved[x.Target]; target.Group && !job.Planted(NAME) {"},
