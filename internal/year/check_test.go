@@ -137,6 +137,9 @@ func (r *run) checkAll() {
 		r.checkJob(j)
 		r.checkExecutions(j)
 		r.checkCounters(j)
+		for _, a := range r.someAttempts(j) {
+			r.checkAttempt(j.ID, a.Thing.Name)
+		}
 	}
 	if !slices.Equal(got, want) {
 		r.failf("the jobs:\ngot  %v\nwant %v", got, want)

@@ -19,14 +19,14 @@ const (
 	slow               // reports for hours, with step timers
 	failing            // fails more often than not
 	refusing           // rejects what it is given, mostly unseen
-	silent             // begins and never answers
+	silent             // begins and mostly never answers
 	away               // is not there for weeks
 	confused           // old versions, other numbers, what is over, twice
 	characters
 )
 
 // shares are how many of a hundred devices are of each character.
-var shares = [characters]int{quick: 42, slow: 18, failing: 12, refusing: 5, silent: 7, away: 8, confused: 8}
+var shares = [characters]int{quick: 36, slow: 18, failing: 14, refusing: 5, silent: 11, away: 8, confused: 8}
 
 // device is what drives one thing.
 type device struct {
@@ -155,7 +155,7 @@ func (d *device) choose(id, in string, number, version int64) {
 	bad := d.r.op.bad[id]
 	switch n := d.r.rnd.IntN(100); {
 	case d.r.op.resting && n < 90:
-	case d.character == failing && n < 70 || n < bad || n < 3:
+	case d.character == failing && n < 70 || d.character == silent && n < 50 || n < bad || n < 3:
 		w.end = job.Failed
 	case d.character == refusing && n < 80 || n > 97:
 		w.end = job.Rejected

@@ -13,47 +13,10 @@ import (
 // namespace is the one that some jobs have.
 const namespace = "gateway"
 
-// The fleet's groups: each thing is in one region and in one line, and some are in
-// pilots too.
-const (
-	regions = 5
-	lines   = 25
-	pilots  = 8
-)
-
 func (r *run) pick(names []string) string { return names[r.rnd.IntN(len(names))] }
 
 // names are the names of all things that ever were, in order.
 func (r *run) names() []string { return sorted(r.fleet) }
-
-func groupNames() (all []string) {
-	for i := range regions {
-		all = append(all, fmt.Sprintf("region-%d", i))
-	}
-	for i := range lines {
-		all = append(all, fmt.Sprintf("line-%02d", i))
-	}
-	for i := range pilots {
-		all = append(all, fmt.Sprintf("pilot-%d", i))
-	}
-	return all
-}
-
-// found makes the fleet.
-func (r *run) found() {
-	for _, g := range groupNames() {
-		r.createGroup(g)
-	}
-	for i := range r.things {
-		name := fmt.Sprintf("t%04d", i)
-		r.createThing(name)
-		r.join(fmt.Sprintf("region-%d", i%regions), name)
-		r.join(fmt.Sprintf("line-%02d", i%lines), name)
-		if r.rnd.IntN(4) == 0 {
-			r.join(fmt.Sprintf("pilot-%d", r.rnd.IntN(pilots)), name)
-		}
-	}
-}
 
 // targets draws what a job is for.
 func (r *run) targets() (all []reference.Target) {
@@ -81,9 +44,15 @@ func (r *run) targets() (all []reference.Target) {
 		}
 		group("line-%02d", r.rnd.IntN(lines))
 		thing()
-	case n < 18:
+	case n < 16:
 		group("region-%d", r.rnd.IntN(regions))
 		group("pilot-%d", r.rnd.IntN(pilots))
+		group("line-%02d", r.rnd.IntN(lines))
+	case n < 18:
+		for range 1 + r.rnd.IntN(4) { // a hall is in a site
+			group("site-%d", r.rnd.IntN(sites))
+			group("hall-%02d", r.rnd.IntN(halls))
+		}
 	default:
 		for range 2 + r.rnd.IntN(3) {
 			group("region-%d", r.rnd.IntN(regions))
@@ -94,7 +63,10 @@ func (r *run) targets() (all []reference.Target) {
 
 // config draws a job.
 func (r *run) config(id string) reference.Config {
-	c := reference.Config{ID: id, Targets: r.targets(), Forever: r.rnd.IntN(3) == 0, Rollout: r.rollout(), Abort: r.abort(), Minutes: r.minutes(), Retries: r.retries()}
+	c := reference.Config{ID: id, Targets: r.targets(), Forever: r.rnd.IntN(5) < 2, Rollout: r.rollout(), Minutes: r.minutes(), Retries: r.retries()}
+	if !c.Forever || r.rnd.IntN(3) == 0 { // those that go on for ever would all come to it
+		c.Abort = r.abort()
+	}
 	if r.rnd.IntN(12) == 0 {
 		c.Namespace = namespace
 	}
@@ -104,10 +76,10 @@ func (r *run) config(id string) reference.Config {
 func oneOf(r *run, of ...int64) int64 { return of[r.rnd.IntN(len(of))] }
 
 func (r *run) rollout() reference.Rollout {
-	switch r.rnd.IntN(5) {
-	case 0, 1:
+	switch r.rnd.IntN(6) {
+	case 0:
 		return reference.Rollout{}
-	case 2:
+	case 1, 2:
 		return reference.Rollout{PerMinute: oneOf(r, 1, 2, 7, 30, 59, 61, 120, 1000)}
 	}
 	x := reference.Rollout{Base: oneOf(r, 1, 2, 5, 10, 50), Tenths: oneOf(r, 11, 15, 20, 35, 50)}
@@ -126,12 +98,12 @@ func (r *run) rollout() reference.Rollout {
 }
 
 func (r *run) abort() (all []reference.Criterion) {
-	if r.rnd.IntN(2) == 0 {
+	if r.rnd.IntN(3) == 0 {
 		return nil
 	}
 	for range 1 + r.rnd.IntN(3) {
 		all = append(all, reference.Criterion{
-			Failure: []string{"FAILED", "REJECTED", "TIMED_OUT", "ALL"}[r.rnd.IntN(4)], Hundredths: oneOf(r, 2000, 2500, 3333, 5000, 6667, 10000), Min: oneOf(r, 1, 3, 5, 12, 40),
+			Failure: []string{"FAILED", "REJECTED", "TIMED_OUT", "ALL"}[r.rnd.IntN(4)], Hundredths: oneOf(r, 2000, 2500, 3333, 5000, 6667, 10000), Min: oneOf(r, 1, 2, 3, 4, 5, 10, 40),
 		})
 	}
 	return all
@@ -150,7 +122,7 @@ func (r *run) retries() []reference.Retries {
 		return []reference.Retries{{Failure: "ALL", Number: oneOf(r, 1, 2, 3)}}
 	case 1:
 		return []reference.Retries{{Failure: "FAILED", Number: oneOf(r, 0, 1, 2)}}
-	case 2:
+	case 2, 3:
 		return []reference.Retries{{Failure: "TIMED_OUT", Number: oneOf(r, 1, 2)}, {Failure: "FAILED", Number: oneOf(r, 1, 2, 4)}}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package year
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -27,24 +28,30 @@ type deed struct {
 var deeds = []deed{
 	{14, (*run).newJob},
 	{4, (*run).oldName},
-	{30, (*run).someoneJoins},
-	{30, (*run).someoneLeaves},
-	{40, (*run).movesBetween},
+	{60, (*run).someoneJoins},
+	{60, (*run).someoneLeaves},
+	{90, (*run).movesBetween},
+	{60, (*run).movesOver},
 	{3, (*run).cancelSome},
-	{3, (*run).escalate},
+	{6, (*run).escalate},
 	{8, (*run).changeJob},
 	{5, (*run).associate},
-	{9, (*run).cancelExecution},
+	{15, (*run).cancelExecution},
 	{9, (*run).deleteExecution},
 	{8, (*run).cleanUp},
 	{2, (*run).deleteInTheMiddle},
-	{5, (*run).thingGoes},
-	{5, (*run).thingComes},
-	{2, (*run).groupAnew},
+	{20, (*run).thingGoes},
+	{20, (*run).thingComes},
+	{10, (*run).groupAnew},
 }
 
-// operatorsDay plans what the operator does today.
+// operatorsDay plans what the operator does today; on the first there is much to do.
 func (r *run) operatorsDay() {
+	if r.op.made == 0 {
+		for range 8 {
+			r.today((*run).newJob)
+		}
+	}
 	for _, d := range deeds {
 		often := d.often * r.busy // in a thousand days
 		n := often / 1000
@@ -52,19 +59,24 @@ func (r *run) operatorsDay() {
 			n++
 		}
 		for range n {
-			r.after(r.hour(), func() {
-				if r.op.resting {
-					return
-				}
-				r.settle()
-				d.do(r)
-				if r.rnd.IntN(3) == 0 {
-					r.meanwhile()
-				}
-				r.settle()
-			})
+			r.today(d.do)
 		}
 	}
+}
+
+// today plans a deed for some time of the day.
+func (r *run) today(deed func(*run)) {
+	r.after(r.hour(), func() {
+		if r.op.resting {
+			return
+		}
+		r.settle()
+		deed(r)
+		if r.rnd.IntN(3) == 0 {
+			r.meanwhile()
+		}
+		r.settle()
+	})
 }
 
 // meanwhile has devices act after an operator's deed and before the scheduler has
@@ -95,24 +107,35 @@ func (r *run) aJob(ok func(*reference.Job) bool) *reference.Job {
 func isActive(j *reference.Job) bool { return j.Status == reference.Active }
 func anyJob(*reference.Job) bool     { return true }
 
-// anAttempt draws a thing that has the job.
-func (r *run) anAttempt(j *reference.Job) *reference.Attempt {
-	var living []*reference.Attempt
+// anAttempt draws a status and then an execution of the job that has it, so that
+// the rare ones are not rare here: of a thing that is there, and only the newest of
+// each if asked.
+func (r *run) anAttempt(j *reference.Job, newest bool) *reference.Attempt {
+	by := map[reference.Status][]*reference.Attempt{}
 	for _, a := range j.Attempts() {
-		if r.w.Thing(a.Thing.Name) == a.Thing {
-			living = append(living, a)
+		if r.w.Thing(a.Thing.Name) == a.Thing && (!newest || r.w.Newest(j.ID, a.Thing.Name) == a) {
+			by[a.Status] = append(by[a.Status], a)
 		}
 	}
-	if len(living) == 0 {
+	if len(by) == 0 {
 		return nil
 	}
-	slices.SortFunc(living, func(a, b *reference.Attempt) int {
-		if a.Thing.Name != b.Thing.Name {
-			return slices.Compare([]byte(a.Thing.Name), []byte(b.Thing.Name))
-		}
-		return int(a.Number - b.Number)
+	statuses := sorted(by)
+	some := by[statuses[r.rnd.IntN(len(statuses))]]
+	slices.SortFunc(some, func(a, b *reference.Attempt) int {
+		return cmp.Or(cmp.Compare(a.Thing.Name, b.Thing.Name), cmp.Compare(a.Number, b.Number))
 	})
-	return living[r.rnd.IntN(len(living))]
+	return some[r.rnd.IntN(len(some))]
+}
+
+// someAttempts draws some of a job's newest executions, maybe one twice.
+func (r *run) someAttempts(j *reference.Job) (some []*reference.Attempt) {
+	for range 5 {
+		if a := r.anAttempt(j, true); a != nil {
+			some = append(some, a)
+		}
+	}
+	return some
 }
 
 func (r *run) newJob() {
@@ -139,137 +162,34 @@ func (r *run) createJob(c reference.Config) {
 		return
 	}
 	r.count["jobs"]++
-	for range 3 {
+	for range 8 {
 		r.duringRollout(c)
 	}
-	r.op.bad[c.ID] = int(oneOf(r, 0, 0, 5, 25, 60))
+	r.op.bad[c.ID] = int(oneOf(r, 0, 0, 5, 25, 60, 100))
 }
 
-// duringRollout plans a change of a job's targets while they are rolled out.
+// duringRollout plans a change of a job or of its targets while it is rolled out.
 func (r *run) duringRollout(c reference.Config) {
-	target := c.Targets[r.rnd.IntN(len(c.Targets))]
-	if !target.Group {
-		return
-	}
 	r.after(r.pause(time.Second, 12*time.Minute), func() {
 		if r.op.resting {
 			return
 		}
 		r.settle()
-		members := r.w.Members(target.Name)
-		switch t := r.w.Thing(r.pick(r.names())); {
-		case r.rnd.IntN(2) == 0 && len(members) > 0:
-			r.leave(target.Name, members[r.rnd.IntN(len(members))].Name)
-		case t != nil && len(t.Groups()) < registry.MaxGroups:
-			r.join(target.Name, t.Name)
+		target := c.Targets[r.rnd.IntN(len(c.Targets))]
+		var members []*reference.Thing
+		if target.Group {
+			members = r.w.Members(target.Name)
+		}
+		switch j, n := r.w.Job(c.ID), r.rnd.IntN(20); {
+		case n < 4 && j != nil:
+			r.change(j)
+		case n < 10 && target.Group:
+			r.join(target.Name, r.pick(r.names()))
+		case len(members) > 0:
+			r.unsettle(members[r.rnd.IntN(len(members))])
 		}
 		r.settle()
 	})
-}
-
-// anyone draws a thing; half of the time one that has a job, CONTINUOUS if forever,
-// to do.
-func (r *run) anyone(forever bool) string {
-	if r.rnd.IntN(2) == 0 {
-		j := r.aJob(func(j *reference.Job) bool { return isActive(j) && j.Forever == forever && len(j.Attempts()) > 0 })
-		if j != nil {
-			if a := r.anAttempt(j); a != nil {
-				return a.Thing.Name
-			}
-		}
-	}
-	return r.pick(r.names())
-}
-
-func (r *run) someoneJoins() {
-	name := r.pick(r.names())
-	if t := r.w.Thing(name); t != nil && len(t.Groups()) < registry.MaxGroups {
-		r.join(r.pick(groupNames()), name)
-	}
-}
-
-func (r *run) someoneLeaves() {
-	if t := r.w.Thing(r.anyone(true)); t != nil && len(t.Groups()) > 0 {
-		r.leave(r.pick(t.Groups()), t.Name)
-	}
-}
-
-// movesBetween: leaves a group and comes back, or the other way round, within some
-// hours, so that rejoining is common.
-func (r *run) movesBetween() {
-	t := r.w.Thing(r.anyone(true))
-	if t == nil || len(t.Groups()) == 0 {
-		return
-	}
-	group := r.pick(t.Groups())
-	r.leave(group, t.Name)
-	r.after(r.pause(time.Minute, 30*time.Hour), func() {
-		if again := r.w.Thing(t.Name); again != nil && len(again.Groups()) < registry.MaxGroups && !r.op.resting {
-			r.settle()
-			r.join(group, t.Name)
-			r.settle()
-		}
-	})
-}
-
-func (r *run) join(group, thing string) {
-	_, err := r.s.control.AddThingToThingGroup(r.ctx, caller, &iot.AddThingToThingGroupInput{ThingGroupName: registry.GroupName(group), ThingName: registry.Name(thing)})
-	r.same(err, r.w.Join(group, thing, r.now()), "%s joins %s", thing, group)
-}
-
-func (r *run) leave(group, thing string) {
-	_, err := r.s.control.RemoveThingFromThingGroup(r.ctx, caller, &iot.RemoveThingFromThingGroupInput{ThingGroupName: registry.GroupName(group), ThingName: registry.Name(thing)})
-	r.same(err, r.w.Leave(group, thing, r.now()), "%s leaves %s", thing, group)
-}
-
-func (r *run) createGroup(name string) {
-	_, err := r.s.control.CreateThingGroup(r.ctx, caller, &iot.CreateThingGroupInput{ThingGroupName: registry.GroupName(name)})
-	r.w.CreateGroup(name)
-	r.same(err, "", "CreateThingGroup %s", name)
-}
-
-func (r *run) createThing(name string) {
-	_, err := r.s.control.CreateThing(r.ctx, caller, &iot.CreateThingInput{ThingName: registry.Name(name)})
-	r.w.CreateThing(name)
-	r.same(err, "", "CreateThing %s", name)
-	r.device(name)
-}
-
-func (r *run) thingGoes() {
-	name := r.anyone(r.rnd.IntN(2) == 0)
-	_, err := r.s.control.DeleteThing(r.ctx, caller, &iot.DeleteThingInput{ThingName: registry.Name(name)})
-	r.w.DeleteThing(name, r.now())
-	r.same(err, "", "DeleteThing %s", name)
-}
-
-// thingComes: a name that is free lives again, as another thing.
-func (r *run) thingComes() {
-	for _, name := range r.names() {
-		if r.w.Thing(name) == nil {
-			r.createThing(name)
-			r.join(fmt.Sprintf("region-%d", r.rnd.IntN(regions)), name)
-			r.settle()
-			r.join(fmt.Sprintf("line-%02d", r.rnd.IntN(lines)), name)
-			return
-		}
-	}
-}
-
-// groupAnew: a group is deleted, and made again under its name.
-func (r *run) groupAnew() {
-	name := fmt.Sprintf("pilot-%d", r.rnd.IntN(pilots))
-	members := r.w.Members(name)
-	_, err := r.s.control.DeleteThingGroup(r.ctx, caller, &iot.DeleteThingGroupInput{ThingGroupName: registry.GroupName(name)})
-	r.w.DeleteGroup(name, r.now())
-	r.same(err, "", "DeleteThingGroup %s", name)
-	r.settle()
-	r.createGroup(name)
-	for _, t := range members {
-		if r.rnd.IntN(2) == 0 {
-			r.join(name, t.Name)
-			r.settle()
-		}
-	}
 }
 
 func (r *run) cancel(j *reference.Job, force bool) {
@@ -277,14 +197,18 @@ func (r *run) cancel(j *reference.Job, force bool) {
 	if r.rnd.IntN(2) == 0 {
 		reason, comment = "CHANGED_MIND", "not today"
 	}
+	some := r.someAttempts(j)
 	_, err := r.s.control.CancelJob(r.ctx, caller, &iot.CancelJobInput{JobID: job.ID(j.ID), Force: force, ReasonCode: reason, Comment: comment})
 	r.same(err, r.w.CancelJob(j.ID, force, reason, comment, r.now()), "CancelJob %s force=%v", j.ID, force)
 	r.count["cancels"]++
+	for _, a := range some { // they are so at once, before the scheduler has come to them
+		r.checkAttempt(j.ID, a.Thing.Name)
+	}
 }
 
 func (r *run) cancelSome() {
 	if j := r.aJob(func(j *reference.Job) bool { return isActive(j) || r.rnd.IntN(20) == 0 }); j != nil {
-		r.cancel(j, r.rnd.IntN(3) == 0)
+		r.cancel(j, r.rnd.IntN(2) == 0)
 	}
 }
 
@@ -296,9 +220,12 @@ func (r *run) escalate() {
 
 func (r *run) changeJob() {
 	j := r.aJob(func(j *reference.Job) bool { return isActive(j) || r.rnd.IntN(20) == 0 })
-	if j == nil {
-		return
+	if j != nil {
+		r.change(j)
 	}
+}
+
+func (r *run) change(j *reference.Job) {
 	var c reference.Change
 	if r.rnd.IntN(2) == 0 {
 		x := r.rollout()
@@ -340,11 +267,12 @@ func (r *run) associate() {
 }
 
 func (r *run) cancelExecution() {
-	j := r.aJob(anyJob)
+	continuous := r.rnd.IntN(2) == 0
+	j := r.aJob(func(j *reference.Job) bool { return !continuous || isActive(j) && j.Forever })
 	if j == nil {
 		return
 	}
-	a := r.anAttempt(j)
+	a := r.anAttempt(j, true)
 	if a == nil {
 		return
 	}
@@ -366,7 +294,7 @@ func (r *run) deleteExecution() {
 	if j == nil {
 		return
 	}
-	a := r.anAttempt(j)
+	a := r.anAttempt(j, false)
 	if a == nil {
 		return
 	}

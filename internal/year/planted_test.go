@@ -45,7 +45,22 @@ var planted = []struct {
 		{"job/continuous.go", "newest.Status == Succeeded && !again", "newest.Status == Succeeded && (!again || Planted(NAME))"},
 	}},
 	{"B.3", "a deleted thing leaves what it had pending", []edit{
-		{"ops/things.go", "more, err := c.removePending(tx, by, t)", "more, err := false, error(nil)\n\tif !job.Planted(NAME) {\n\t\tmore, err = c.removePending(tx, by, t)\n\t}"},
+		{"ops/things.go", "for len(moves) < Removals {", "for len(moves) < Removals && !job.Planted(NAME) {"},
+	}},
+	{"B.3", "a child group's things are left out", []edit{
+		{"sched/expand.go", "if target := j.Resolved[x.Target]; target.Group {", "if target := j.Resolved[x.Target]; target.Group && !job.Planted(NAME) {"},
+	}},
+	{"B.3", "who joins a child group is not given its parent's job", []edit{
+		{"ops/coverage.go", "jobs, err := tx.Followers(group)", "if job.Planted(NAME) && after[group] {\n\t\t\tdirect, _, _ := tx.GroupsOfThing(thing, store.Page{Limit: registry.MaxGroups})\n\t\t\tif !slices.ContainsFunc(direct, func(g registry.Group) bool { return g.Key == group }) {\n\t\t\t\tcontinue\n\t\t\t}\n\t\t}\n\t\tjobs, err := tx.Followers(group)"},
+	}},
+	{"B.3", "who leaves one group loses what another target covers", []edit{
+		{"ops/coverage.go", "is := covers(j, thing, after)", "is := covers(j, thing, after) && !(job.Planted(NAME) && len(after) < len(before))"},
+	}},
+	{"B.3", "a move within a hierarchy is a leave and a join", []edit{
+		{"ops/membership.go", "\treturn moveThing(tx, t.Key, func() error { return c.move(tx, t, add, remove) })", "\tif job.Planted(NAME) {\n\t\tif err := moveThing(tx, t.Key, func() error { return c.move(tx, t, nil, remove) }); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tremove = nil\n\t}\n\treturn moveThing(tx, t.Key, func() error { return c.move(tx, t, add, remove) })"},
+	}},
+	{"B.3", "a child group that is deleted leaves its parent's job QUEUED", []edit{
+		{"ops/coverage.go", "\tgroups, err := above(tx, group)", "\tgroups, err := above(tx, group)\n\tif job.Planted(NAME) {\n\t\tgroups = []int64{group}\n\t}"},
 	}},
 	{"B.4", "twice the rate", []edit{
 		{"job/rollout.go", "rate := r.Rate(s.Steps)", "rate := r.Rate(s.Steps)\n\tif Planted(NAME) {\n\t\trate *= 2\n\t}"},

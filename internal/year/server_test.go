@@ -23,7 +23,7 @@ const arnPrefix = "arn:aws:iot:us-east-1:000000000000:"
 const (
 	rateLimit      = 1000
 	activeSnapshot = 40
-	activeForever  = 6
+	activeForever  = 10
 	pendingLimit   = 10
 )
 

@@ -51,7 +51,7 @@ func TestAYearGoesByTheRules(t *testing.T) {
 		days = 3
 	}
 	p := plan{seed: uint64(number(t, "DROVER_YEAR_SEED", 2026)), days: number(t, "DROVER_YEAR_DAYS", days), things: 1000, busy: 100}
-	if p.days > 30 {
+	if p.days > 300 {
 		p.busy = 30
 	}
 	r := live(t, p)

@@ -117,7 +117,7 @@ func (w *World) resolve(named []Target) (found []target, code Code) {
 func (t target) things() []*Thing {
 	switch {
 	case t.group != nil:
-		return inOrder(t.group.members)
+		return t.group.under()
 	case t.thing.gone:
 		return nil
 	}

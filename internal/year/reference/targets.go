@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// covers says whether a target of the job holds the thing now.
+// covers says whether a target of the job holds the thing now: a group holds what
+// the groups below it hold (B.3).
 func (j *Job) covers(t *Thing) bool {
 	return slices.ContainsFunc(j.targets, func(by target) bool { return by.holds(t) })
 }
 
 func (t target) holds(x *Thing) bool {
-	return t.thing == x || t.group != nil && t.group.members[x]
+	return t.thing == x || t.group != nil && t.group.holds(x)
 }
 
 // moving has a change of memberships happen, and does for the CONTINUOUS jobs what
@@ -48,7 +49,9 @@ func (w *World) moving(things []*Thing, now time.Time, change func()) {
 // but what still goes on does.
 func (w *World) joined(j *Job, t *Thing, now time.Time) {
 	w.dirty[j] = true
-	switch a := j.newest(t); {
+	a := j.newest(t)
+	w.see("joined", a)
+	switch {
 	case a != nil && a.pending():
 		a.left = false
 	case a != nil && a.Status == Succeeded && w.NoSecondSuccess:
@@ -63,7 +66,9 @@ func (w *World) joined(j *Job, t *Thing, now time.Time) {
 func (w *World) left(j *Job, t *Thing, now time.Time) {
 	w.dirty[j] = true
 	delete(j.waiting, t)
-	switch a := j.newest(t); {
+	a := j.newest(t)
+	w.see("left", a)
+	switch {
 	case a == nil:
 	case a.Status == Queued:
 		w.end(a, Removed, now)

@@ -27,7 +27,7 @@ type Limits struct {
 	NoSecondSuccess               bool  // a thing that succeeded and rejoins is left alone
 }
 
-// World is the whole: its zero value with its Limits is empty.
+// World is the whole; New makes one.
 type World struct {
 	Limits
 	things map[string]*Thing
@@ -37,98 +37,18 @@ type World struct {
 	dirty  map[*Job]bool     // jobs whose attempts have changed since Settle
 	wrong  []string
 	made   int
-}
 
-// Thing is one thing: one that is deleted and made again is another.
-type Thing struct {
-	Name   string
-	groups map[*Group]bool
-	gone   bool
-	serial int
-}
-
-// Group is one group, as Thing is one thing.
-type Group struct {
-	Name    string
-	members map[*Thing]bool
+	// Seen counts what a thing had of a job when it joined, left or was deleted:
+	// whether a fleet was lively enough to try every rule of B.3.
+	Seen map[string]int
 }
 
 // New gives an empty world.
 func New(l Limits) *World {
 	return &World{
 		Limits: l, things: map[string]*Thing{}, groups: map[string]*Group{}, jobs: map[string]*Job{},
-		timed: map[*Attempt]bool{}, dirty: map[*Job]bool{},
+		timed: map[*Attempt]bool{}, dirty: map[*Job]bool{}, Seen: map[string]int{},
 	}
-}
-
-// CreateThing makes a thing; one that is there stays as it is.
-func (w *World) CreateThing(name string) {
-	if w.things[name] == nil {
-		w.made++
-		w.things[name] = &Thing{Name: name, groups: map[*Group]bool{}, serial: w.made}
-	}
-}
-
-// CreateGroup makes a group; one that is there stays as it is.
-func (w *World) CreateGroup(name string) {
-	if w.groups[name] == nil {
-		w.groups[name] = &Group{Name: name, members: map[*Thing]bool{}}
-	}
-}
-
-// Join puts a thing into a group.
-func (w *World) Join(group, thing string, now time.Time) Code {
-	g, t := w.groups[group], w.things[thing]
-	if g == nil || t == nil {
-		return NotFound
-	}
-	w.moving([]*Thing{t}, now, func() { g.members[t], t.groups[g] = true, true })
-	return ""
-}
-
-// Leave takes a thing out of a group.
-func (w *World) Leave(group, thing string, now time.Time) Code {
-	g, t := w.groups[group], w.things[thing]
-	if g == nil || t == nil {
-		return NotFound
-	}
-	w.moving([]*Thing{t}, now, func() { delete(g.members, t); delete(t.groups, g) })
-	return ""
-}
-
-// DeleteGroup takes a group away, with all its memberships.
-func (w *World) DeleteGroup(name string, now time.Time) {
-	g := w.groups[name]
-	if g == nil {
-		return
-	}
-	w.moving(inOrder(g.members), now, func() {
-		for t := range g.members {
-			delete(t.groups, g)
-		}
-		g.members = map[*Thing]bool{}
-		delete(w.groups, name)
-	})
-}
-
-// DeleteThing takes a thing away: what it had pending is REMOVED, whoever started
-// it (B.3).
-func (w *World) DeleteThing(name string, now time.Time) {
-	t := w.things[name]
-	if t == nil {
-		return
-	}
-	for _, j := range w.Jobs() {
-		if a := j.newest(t); a != nil && a.pending() {
-			w.end(a, Removed, now)
-		}
-		delete(j.waiting, t)
-	}
-	for g := range t.groups {
-		delete(g.members, t)
-	}
-	t.gone = true
-	delete(w.things, name)
 }
 
 // Advance has time pass: what runs out on the way is TIMED_OUT at its time (B.6),
@@ -200,29 +120,3 @@ func (w *World) Job(id string) *Job { return w.jobs[id] }
 
 // Thing is the living thing with this name, nil if there is none.
 func (w *World) Thing(name string) *Thing { return w.things[name] }
-
-// Members are the things of a group, in the order in which they were made.
-func (w *World) Members(group string) []*Thing {
-	if g := w.groups[group]; g != nil {
-		return inOrder(g.members)
-	}
-	return nil
-}
-
-// Groups are the groups that a thing is in, by name.
-func (t *Thing) Groups() (names []string) {
-	for g := range t.groups {
-		names = append(names, g.Name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func inOrder(set map[*Thing]bool) []*Thing {
-	all := make([]*Thing, 0, len(set))
-	for t := range set {
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b *Thing) int { return cmp.Compare(a.serial, b.serial) })
-	return all
-}
