@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/drover-iot/drover/internal/job"
-	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/store"
 )
 
@@ -210,63 +208,6 @@ func failingDecision(t *testing.T, w *world) {
 	}
 	if lines, _, wakes := w.take(); len(lines)+len(wakes) > 0 {
 		t.Errorf("it told %v and woke %v", lines, wakes)
-	}
-}
-
-func failingUpdate(t *testing.T, w *world) {
-	w.thing("pump")
-	j := w.job("fw", 5)
-	w.take()
-	before := w.dump()
-	refusal := errors.New("no")
-	err := w.Update(ctx, func(tx store.Tx) error {
-		other := registry.NewThing("u", "other", nil, w.now())
-		if err := tx.PutThing(&other); err != nil {
-			return err
-		}
-		if err := w.enqueueIn(tx, j, "pump"); err != nil {
-			return err
-		}
-		if err := w.enqueueIn(tx, j, "other"); err != nil {
-			return err
-		}
-		if err := tx.SetDue(j.Key, w.now()); err != nil {
-			return err
-		}
-		return refusal
-	})
-	if err != refusal {
-		t.Errorf("got %v, want its own error as it is", err)
-	}
-	if after := w.dump(); after != before {
-		t.Errorf("it changed\n%s\nto\n%s", before, after)
-	}
-	if lines, _, wakes := w.take(); len(lines)+len(wakes) > 0 {
-		t.Errorf("it told %v and woke %v", lines, wakes)
-	}
-	// And the engine has not kept in mind what was taken back.
-	if snap := w.snapshot(store.Keys{Thing: "other"}); snap.ThingKey != 0 {
-		t.Error("the thing is still known")
-	}
-	if _, err := w.Transact(ctx, store.Keys{Thing: "other"}, func(snap store.Snapshot) (store.Changes, error) {
-		if snap.ThingKey != 0 {
-			t.Error("a decision still sees the thing")
-		}
-		return store.Changes{}, nil
-	}); err != nil {
-		t.Error(err)
-	}
-	w.enqueue(j, "pump")
-	w.consistent()
-}
-
-func endedContext(t *testing.T, w *world) {
-	ended, end := context.WithCancelCause(ctx)
-	why := errors.New("the caller has gone")
-	end(why)
-	err := w.Update(ended, func(store.Tx) error { t.Error("it was made"); return nil })
-	if !errors.Is(err, why) {
-		t.Errorf("got %v, want the cause", err)
 	}
 }
 
