@@ -90,6 +90,15 @@ var named = map[operation]fault.Operation{
 	getPending: fault.Get, startNext: fault.StartNext, describe: fault.Describe, update: fault.Update,
 }
 
+// RequestOf is what a message on a topic asks for, as faults know it; ok is false
+// for what is no operation of Jobs.
+func RequestOf(topic string) (m fault.Message, ok bool) {
+	r := parse(topic)
+	m = fault.Message{Thing: string(r.thing), Job: string(r.job)}
+	m.Operation, ok = named[r.op]
+	return m, ok
+}
+
 // disturbed is one request while faults are in force.
 type disturbed struct {
 	g       *Gateway

@@ -10,14 +10,18 @@ import (
 	"github.com/drover-iot/drover/internal/fault"
 	"github.com/drover-iot/drover/internal/job"
 	"github.com/drover-iot/drover/internal/ops"
+	"github.com/drover-iot/drover/internal/registry"
 	"github.com/drover-iot/drover/internal/wire"
 	"github.com/drover-iot/drover/internal/wire/jobsdata"
 )
 
-// Faults disturb the data plane (docs/dev-api.md), in `dev` alone.
+// Faults disturb the requests of devices (docs/dev-api.md), in `dev` alone.
 type Faults struct {
 	Rules *fault.Set
 	Clock clock.Clock // domain time, of delays
+	// Published says what a Jobs request that is published to a topic asks for: its
+	// thing, job and operation; ok is false for any other topic.
+	Published func(topic string) (m fault.Message, ok bool)
 }
 
 // faultNames are the operations of the data plane as faults call them.
@@ -31,25 +35,39 @@ func (h *handler) do(x *exchange, query url.Values) ([]byte, error) {
 	run := func() ([]byte, error) {
 		return x.op.call(x.r.Context(), ops.Caller{Principal: principalName(x.who)}, x.members(query), x.body)
 	}
-	if x.in != h.data || h.Faults == nil || !h.Faults.Rules.Active() {
+	if h.Faults == nil || !h.Faults.Rules.Active() {
 		return run()
 	}
-	op, known := faultNames[x.op.Name]
-	if !known {
+	d, ok := h.disturbed(x)
+	if !ok {
 		return run()
 	}
-	d := &disturbed{h, x, fault.Message{
-		Thing: x.r.PathValue("thingName"), Job: x.r.PathValue("jobId"), Operation: op, Via: fault.HTTPS,
-	}}
 	out, err := d.request(run)
 	return d.response(out, err)
 }
 
+// disturbed says whether faults are about this request: one of the data plane, or
+// one that is published.
+func (h *handler) disturbed(x *exchange) (d *disturbed, ok bool) {
+	d = &disturbed{h: h, x: x}
+	switch {
+	case x.in == h.data:
+		d.m.Thing, d.m.Job = x.r.PathValue("thingName"), x.r.PathValue("jobId")
+		d.m.Operation, ok = faultNames[x.op.Name]
+	case x.in == h.messages && x.op.Name == "Publish":
+		d.m, ok = h.Faults.Published(x.r.PathValue("topic"))
+		d.published = true
+	}
+	d.m.Via = fault.HTTPS
+	return d, ok
+}
+
 // disturbed is one request while faults are in force.
 type disturbed struct {
-	h *handler
-	x *exchange
-	m fault.Message
+	h         *handler
+	x         *exchange
+	m         fault.Message
+	published bool // its body is the payload of a message
 }
 
 func (d *disturbed) decide(way fault.Direction) *fault.Hit {
@@ -137,8 +155,12 @@ func (i injected) Error() string { return i.e.Message }
 // look reads the execution that an update is of; nil if there is none that is
 // not over.
 func (d *disturbed) look() *jobsdata.JobExecution {
-	in := new(jobsdata.UpdateJobExecutionInput)
-	if err := wire.Bind(in, d.x.members(nil), d.x.body); err != nil {
+	in := &jobsdata.UpdateJobExecutionInput{ThingName: registry.Name(d.m.Thing), JobID: job.ID(d.m.Job)}
+	read := func() error { return wire.Bind(in, d.x.members(nil), d.x.body) }
+	if d.published {
+		read = func() error { return wire.Decode(d.x.body, in) }
+	}
+	if read() != nil {
 		return nil
 	}
 	out, err := d.h.Data.DescribeJobExecution(d.ctx(), ops.Caller{Principal: principalName(d.x.who)}, &jobsdata.DescribeJobExecutionInput{

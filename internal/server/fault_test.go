@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -383,75 +381,6 @@ func TestConnectionsAreDisturbed(t *testing.T) {
 		"fault-1 request of connect over mqtt: the connection was closed in place of the CONNACK",
 		"fault-2 response of connect over mqtt: the connection was closed after the CONNACK",
 		"fault-3 request of connect over mqtt: the CONNECT was refused with reason 0x97 on MQTT 5, closed without CONNACK on 3.1.1")
-}
-
-func TestRequestsAndAnswersAreDisturbedOverHTTPS(t *testing.T) {
-	const lost = "no answer"
-	for _, row := range []struct {
-		name, fault, body string
-		want              string // status, type and body of an update, or lost
-		version           int    // of the execution then
-	}{
-		{"a dropped request", `{"kind":"drop"}`, `{"status":"IN_PROGRESS"}`, lost, 2},
-		{"a lost connection", `{"kind":"disconnect"}`, `{"status":"IN_PROGRESS"}`, lost, 2},
-		{"a dropped answer", `{"kind":"drop","direction":"response"}`, `{"status":"IN_PROGRESS"}`, lost, 3},
-		{"a connection lost after the effect", `{"kind":"disconnect","direction":"response"}`, `{"status":"IN_PROGRESS"}`, lost, 3},
-		{"a request carried out twice", `{"kind":"duplicate"}`, `{"status":"IN_PROGRESS"}`, `200  {}`, 4},
-		{"throttling", `{"kind":"throttle"}`, `{"status":"IN_PROGRESS"}`, `429 ThrottlingException {"message":"Rate exceeded; this was injected by fault fault-1."}`, 2},
-		{"a code", `{"kind":"answer","code":"ServiceUnavailableException","message":"later"}`, `{"status":"IN_PROGRESS"}`, `503 ServiceUnavailableException {"message":"later"}`, 2},
-		{
-			"a code with a state", `{"kind":"answer","code":"VersionMismatch","message":"stale"}`, `{"status":"IN_PROGRESS"}`,
-			`409 InvalidStateTransitionException {"code":"VersionMismatch","message":"stale","executionState":{"status":"IN_PROGRESS","versionNumber":2}}`, 2,
-		},
-		{"a code after the effect", `{"kind":"answer","direction":"response","code":"InternalError","message":"oops"}`, `{"status":"IN_PROGRESS"}`, `500 InternalFailureException {"message":"oops"}`, 3},
-		{
-			"a stale version", `{"kind":"staleVersion","operation":"update"}`, `{"status":"IN_PROGRESS","expectedVersion":2,"includeJobExecutionState":true}`,
-			`409 InvalidStateTransitionException {"code":"VersionMismatch","message":"$","executionState":{"status":"IN_PROGRESS","versionNumber":3}}`, 3,
-		},
-		{"a fault of the other protocol", `{"kind":"drop","over":"mqtt"}`, `{"status":"IN_PROGRESS"}`, `200  {}`, 3},
-		{"a fault of another thing", `{"kind":"drop","thing":"pump-8"}`, `{"status":"IN_PROGRESS"}`, `200  {}`, 3},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			d := started(t)
-			inject(t, d.s, row.fault)
-			got := lost
-			resp, err := http.Post("http://"+d.s.addrs.HTTP+"/things/pump-7/jobs/fw", "application/json", strings.NewReader(row.body))
-			if err == nil {
-				b, _ := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				got = fmt.Sprintf("%d %s %s", resp.StatusCode, resp.Header.Get("X-Amzn-Errortype"), b)
-			}
-			http.DefaultClient.CloseIdleConnections()
-			before, after, open := strings.Cut(row.want, "$")
-			if got != row.want && !(open && strings.HasPrefix(got, before) && strings.HasSuffix(got, after)) {
-				t.Errorf("got  %s\nwant %s", got, row.want)
-			}
-			d.hasVersion(row.version)
-		})
-	}
-}
-
-func TestADelayOverHTTPSEndsWithTheClock(t *testing.T) {
-	for _, direction := range []string{"request", "response"} {
-		t.Run(direction, func(t *testing.T) {
-			d := started(t)
-			inject(t, d.s, `{"kind":"delay","by":"1h","direction":"`+direction+`"}`)
-			answered := make(chan answerOf, 1)
-			go func() { answered <- ask(t, d.s, "POST", "/things/pump-7/jobs/fw", `{"status":"SUCCEEDED"}`) }()
-			waitFor(t, func() bool { return len(did(t, d.s)) == 1 })
-			m := advance(t, d.s, `{"until":"idle"}`)
-			if m.Now != float64(epoch.Unix()+3600) || !m.Idle {
-				t.Errorf("the clock came to %f, idle %v", m.Now, m.Idle)
-			}
-			if a := <-answered; a.status != http.StatusOK {
-				t.Errorf("%+v", a)
-			}
-			if job := succeed(t, d.s, "GET", "/jobs/fw", ""); !strings.Contains(job, `"status":"COMPLETED"`) {
-				t.Errorf("the job was not completed before the clock's answer: %s", job)
-			}
-		})
-	}
 }
 
 func TestFaultsAreListedAndCleared(t *testing.T) {

@@ -60,7 +60,7 @@ func (s *Server) faultsOverHTTP() *rest.Faults {
 	if s.faults == nil {
 		return nil
 	}
-	return &rest.Faults{Rules: s.faults, Clock: s.cfg.Clock}
+	return &rest.Faults{Rules: s.faults, Clock: s.cfg.Clock, Published: mqtt.RequestOf}
 }
 
 // openTime makes the hand on a clock that can be moved. A folder remembers where
