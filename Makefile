@@ -52,7 +52,7 @@ year: ## YEAR_DAYS (default 365) of a random fleet on the virtual clock against 
 	DROVER_YEAR_DAYS=$(YEAR_DAYS) go test -count=1 -timeout 30m -v -run '^TestAYear' ./internal/year/
 
 .PHONY: planted
-planted: ## a build with a bug in each rule of rollout, abort, timers, retries: a year must find every one
+planted: ## a build with a bug in each rule of targets, rollout, abort, timers, retries: a year must find every one
 	DROVER_YEAR_PLANT=1 go test -count=1 -timeout 30m -v -run '^TestAPlantedBugIsFound$$' ./internal/year/
 
 .PHONY: bench
