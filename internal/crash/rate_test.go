@@ -75,6 +75,15 @@ func (g rate) at(steps int64) int64 {
 	return min(rate/over, most)
 }
 
+// slice is the place of the first release of the slice that the one at i is of: all
+// of a slice are handed out at the rate of its beginning.
+func (all happenings) slice(i int) int {
+	for i > 0 && all[i-1].released && all[i-1].at.Equal(all[i].at) {
+		i--
+	}
+	return i
+}
+
 // openSlow makes the job that is handed out as long as the folder lives.
 func (r *round) openSlow() error {
 	g := slowly
@@ -125,8 +134,8 @@ func (g rate) judge(o rollout, kept job.Stats) (all []judged) {
 			continue
 		}
 		released, succeeded := o.until(i)
-		last, least = h, g.steps(released, succeeded)
-		now := g.at(least)
+		last, least = h, g.steps(o.until(o.slice(i)))
+		now := g.at(g.steps(released, succeeded))
 		perSecond[second(h.at)]++
 		if n, most := perSecond[second(h.at)], (now+59)/60; n > most {
 			say(doubled, "in second %d there are %d handed out, at a rate of %d a minute", second(h.at), n, now)
@@ -245,6 +254,7 @@ func TestCrashRateTellsWhatIsHandedOutTooFastOrForgotten(t *testing.T) {
 		want verdict
 	}{
 		{"all is as it should be", g, good, kept(nil), ""},
+		{"it will grow by what its last slice handed out", rate{base: 120, tenths: 20, notified: 3}, minute(2, 2), job.Stats{Start: start, Released: 4, Recent: []job.Batch{{At: at(0), N: 2}, {At: at(1), N: 2}}}, ""},
 		{"a second had its share twice", g, append(slices.Clone(good), happening{at: at(1.5), released: true}), kept(func(s *job.Stats) { s.Released, s.Recent[1].N = 7, 5 }), doubled},
 		{"it grew before its time", g, slices.Delete(slices.Clone(good), 5, 6), kept(func(s *job.Stats) { s.Steps = 0 }), doubled},
 		{"a minute is full", rate{most: 110}, minute(2, 56), job.Stats{Start: start, Released: 112, Recent: []job.Batch{{At: at(0), N: 2}}}, doubled},
