@@ -28,7 +28,7 @@ type campaign struct {
 
 	made, canceled, deleted standing
 	ends                    map[string]*ends // by thing
-	frozen                  int // executions when it was first seen to be over; -1: it was not
+	frozen                  int              // executions when it was first seen to be over; -1: it was not
 }
 
 // ends are the attempts that a device has ended.

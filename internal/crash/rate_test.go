@@ -113,7 +113,9 @@ func (all happenings) until(i int) (released, succeeded int64) {
 // its seconds, than the rate of then; and what is kept of it, from which it goes on
 // after a restart, against what has happened.
 func (g rate) judge(o rollout, kept job.Stats) (all []judged) {
-	say := func(v verdict, format string, args ...any) { all = append(all, judged{v, fmt.Sprintf(format, args...)}) }
+	say := func(v verdict, format string, args ...any) {
+		all = append(all, judged{v, fmt.Sprintf(format, args...)})
+	}
 	second := func(at time.Time) int64 { return int64(at.Sub(o.start) / time.Second) }
 	var last happening
 	var least int64 // how often it has grown by the last release
