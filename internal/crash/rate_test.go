@@ -251,8 +251,11 @@ func TestCrashRateTellsWhatIsHandedOutTooFastOrForgotten(t *testing.T) {
 		{"a second had its share twice", g, append(slices.Clone(good), happening{at: at(1.5), released: true}), kept(func(s *job.Stats) { s.Released, s.Recent[1].N = 7, 5 }), doubled},
 		{"it grew before its time", g, slices.Delete(slices.Clone(good), 5, 6), kept(func(s *job.Stats) { s.Steps = 0 }), doubled},
 		{
-			"the growth by its last slice is noted with the next", rate{base: 300, tenths: 20, notified: 2}, minute(4, 1),
-			job.Stats{Start: start, Released: 4, Recent: []job.Batch{{At: start, N: 4}}}, "",
+			"the growth by its last slice is noted with the next",
+			rate{base: 300, tenths: 20, notified: 2},
+			minute(4, 1),
+			job.Stats{Start: start, Released: 4, Recent: []job.Batch{{At: start, N: 4}}},
+			"",
 		},
 		{"a minute is full", rate{most: 110}, minute(2, 56), job.Stats{Start: start, Released: 112, Recent: []job.Batch{{At: at(0), N: 2}}}, doubled},
 		{"it has forgotten how many it handed out", g, good, kept(func(s *job.Stats) { s.Released = 4 }), lost},
