@@ -39,7 +39,7 @@ func deadline(t *testing.T) context.Context {
 }
 
 // long is how many rounds must have cut everything short that can be.
-const long = 200
+const long = 400
 
 // TestCrashLosesNothingThatWasAcknowledged ends servers in the middle of all
 // that they do, DROVER_CRASH_ROUNDS times, and holds each one that comes after
