@@ -39,7 +39,7 @@ func deadline(t *testing.T) context.Context {
 }
 
 // long is how many rounds must have cut everything short that can be.
-const long = 200
+const long = 400
 
 // TestCrashLosesNothingThatWasAcknowledged ends servers in the middle of all
 // that they do, DROVER_CRASH_ROUNDS times, and holds each one that comes after
@@ -118,10 +118,32 @@ var mutations = []struct {
 			"\tif _, err := c.exec(\"UPDATE execution SET version = version + 1 WHERE status = 2 AND last_event > (SELECT max(seq) FROM event) - 20\"); err != nil {\n\t\treturn nil, err\n\t}\n\treturn w, w.readSequences()\n",
 		}},
 	},
+	{
+		name: "keeps no event until it is told", file: "internal/mqtt/event.go", want: lost,
+		edits: [][2]string{{"return g.broker.HasPersistentAudience(topic)", "return false"}},
+	},
+	{
+		name: "forgets the last minute of a rollout", file: "internal/sched/expand.go", want: doubled,
+		edits: [][2]string{{
+			"\tx.Stats = x.Stats.Release(released, s.now)\n",
+			"\tx.Stats = x.Stats.Release(released, s.now)\n\tx.Stats.Recent = nil\n",
+		}},
+	},
+	{
+		name: "loses a commit when its log begins anew", file: "internal/store/sqlite/writer.go", want: lost,
+		edits: [][2]string{
+			{"\t\t\t_, _ = w.c.checkpoint(\"RESTART\")\n", "\t\t\t_, _ = w.c.checkpoint(\"RESTART\")\n\t\t\tlosing = true\n"},
+			{
+				"\tif _, err := w.c.exec(\"COMMIT\"); err != nil {\n",
+				"\tend := \"COMMIT\"\n\tif losing {\n\t\tend, losing = \"ROLLBACK\", false\n\t}\n\tif _, err := w.c.exec(end); err != nil {\n",
+			},
+			{"type movedKey struct", "var losing bool\n\ntype movedKey struct"},
+		},
+	},
 }
 
-// mutationSeed draws many hard ends of sessions early.
-const mutationSeed = 195
+// mutationSeed draws hard ends of sessions, and of a log that has begun anew, early.
+const mutationSeed = 193
 
 // TestCrashCatchesABuildThat proves that the harness can fail: a build that
 // breaks its promise is caught within 30 rounds of it. The product has no such
@@ -130,6 +152,7 @@ func TestCrashCatchesABuildThat(t *testing.T) {
 	slow(t)
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			binary := mutant(t, m.file, m.edits)
 			rep := run(deadline(t), config{binary: binary, dir: t.TempDir(), log: t.Logf, rounds: 30, only: -1, seed: mutationSeed})
 			caught := rep.Lost

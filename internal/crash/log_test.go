@@ -139,7 +139,7 @@ func (r *round) grind() {
 }
 
 const (
-	fullLog = "full log"
+	fullLog = "full log being moved"
 	newLog  = "log begun anew"
 
 	bulkTopics = 6
@@ -148,10 +148,11 @@ const (
 
 // Under a load without a pause the log is never wholly moved, so when it is full
 // the writer moves what is left and begins it anew. Large retained messages fill it
-// within a second or two.
+// within a second or two. The server is ended when a full log is being moved, or,
+// more often, when the log has begun anew.
 var logPhase = &phase{
-	name: "log anew", weight: 1,
-	plan:  func(rnd *rand.Rand) plan { return moment(rnd, 30*time.Millisecond, fullLog, newLog, newLog) },
+	name: "log anew", weight: 2,
+	plan:  func(rnd *rand.Rand) plan { return moment(rnd, 20*time.Millisecond, fullLog, newLog, newLog) },
 	setup: func(r *round) error { r.tidy(); return moreWork(1)(r) },
 	run: func(r *round) {
 		r.allWork()
@@ -160,14 +161,23 @@ var logPhase = &phase{
 			r.actor(func(rnd *rand.Rand) { r.retainsBulk(rnd, fmt.Sprintf("bulk/%d", i)) })
 		}
 		var last wal
+		var moved time.Time // the database's file was written to
 		r.watch(func() (bool, error) {
 			now, err := readLog(filepath.Join(r.data, logFile))
+			if err != nil {
+				return false, err
+			}
+			info, err := os.Stat(filepath.Join(r.data, database))
+			if err != nil {
+				return false, err
+			}
 			anew := last.pages >= logLimit && now.salt != last.salt
 			if anew {
 				r.report.cut(newLog)
 			}
-			last = now
-			return anew || r.plan.kind == fullLog && now.pages >= logLimit, err
+			moving := now.pages >= logLimit && last.pages >= logLimit && !info.ModTime().Equal(moved)
+			last, moved = now, info.ModTime()
+			return anew || moving && r.plan.kind == fullLog, nil
 		})
 	},
 }

@@ -75,15 +75,6 @@ func (g rate) at(steps int64) int64 {
 	return min(rate/over, most)
 }
 
-// slice is the place of the first release of the slice that the one at i is of: all
-// of a slice are handed out at the rate of its beginning.
-func (all happenings) slice(i int) int {
-	for i > 0 && all[i-1].released && all[i-1].at.Equal(all[i].at) {
-		i--
-	}
-	return i
-}
-
 // openSlow makes the job that is handed out as long as the folder lives.
 func (r *round) openSlow() error {
 	g := slowly
@@ -127,15 +118,18 @@ func (g rate) judge(o rollout, kept job.Stats) (all []judged) {
 	}
 	second := func(at time.Time) int64 { return int64(at.Sub(o.start) / time.Second) }
 	var last happening
-	var least int64 // how often it has grown by the last release
+	var least int64 // how often it had grown when the last slice began
 	perSecond := map[int64]int64{}
 	for i, h := range o.happenings {
 		if !h.released {
 			continue
 		}
 		released, succeeded := o.until(i)
-		last, least = h, g.steps(o.until(o.slice(i)))
 		now := g.at(g.steps(released, succeeded))
+		if !h.at.Equal(last.at) { // a slice begins, and the job notes its growth
+			least = g.steps(released, succeeded)
+		}
+		last = h
 		perSecond[second(h.at)]++
 		if n, most := perSecond[second(h.at)], (now+59)/60; n > most {
 			say(doubled, "in second %d there are %d handed out, at a rate of %d a minute", second(h.at), n, now)
@@ -254,9 +248,15 @@ func TestCrashRateTellsWhatIsHandedOutTooFastOrForgotten(t *testing.T) {
 		want verdict
 	}{
 		{"all is as it should be", g, good, kept(nil), ""},
-		{"it will grow by what its last slice handed out", rate{base: 120, tenths: 20, notified: 3}, minute(2, 2), job.Stats{Start: start, Released: 4, Recent: []job.Batch{{At: at(0), N: 2}, {At: at(1), N: 2}}}, ""},
 		{"a second had its share twice", g, append(slices.Clone(good), happening{at: at(1.5), released: true}), kept(func(s *job.Stats) { s.Released, s.Recent[1].N = 7, 5 }), doubled},
 		{"it grew before its time", g, slices.Delete(slices.Clone(good), 5, 6), kept(func(s *job.Stats) { s.Steps = 0 }), doubled},
+		{
+			"the growth by its last slice is noted with the next",
+			rate{base: 300, tenths: 20, notified: 2},
+			minute(4, 1),
+			job.Stats{Start: start, Released: 4, Recent: []job.Batch{{At: start, N: 4}}},
+			"",
+		},
 		{"a minute is full", rate{most: 110}, minute(2, 56), job.Stats{Start: start, Released: 112, Recent: []job.Batch{{At: at(0), N: 2}}}, doubled},
 		{"it has forgotten how many it handed out", g, good, kept(func(s *job.Stats) { s.Released = 4 }), lost},
 		{"it has forgotten that it has grown", g, good, kept(func(s *job.Stats) { s.Steps = 0 }), lost},

@@ -199,7 +199,7 @@ func (r *round) verifyTold() error {
 		return nil
 	}
 	r.report.note(func() { r.report.Checks += len(all) })
-	ctx, cancel := context.WithTimeout(r.ctx, delivery)
+	ctx, cancel := context.WithTimeout(r.ctx, settling)
 	defer cancel()
 	err := until(ctx, "", func() (bool, error) {
 		if err := r.drainAll(); err != nil {
