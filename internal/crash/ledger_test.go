@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -169,7 +170,8 @@ func (e *execution) possible() (all []reached) {
 }
 
 // judge holds what was read against the ledger, which then knows it. applied are
-// the open changes that explain it.
+// the open changes that explain it, the fewest that do: one that was deleted need not
+// have been started before.
 func (e *execution) judge(got state) (applied []change, v verdict, why string) {
 	is, open, sure := e.is, e.open, e.sure
 	all := e.possible()
@@ -177,17 +179,20 @@ func (e *execution) judge(got state) (applied []change, v verdict, why string) {
 	if got.pending() {
 		e.sure = sure // a cancellation that left it alone may find it QUEUED never, but stays in force
 	}
-	highest := is.version
+	highest, explained, by := is.version, false, uint(0)
 	for _, r := range all {
-		if r.state == got {
-			for i, c := range open {
-				if r.by&(1<<i) != 0 {
-					applied = append(applied, c)
-				}
-			}
-			return applied, "", ""
+		if r.state == got && (!explained || bits.OnesCount(r.by) < bits.OnesCount(by)) {
+			explained, by = true, r.by
 		}
 		highest = max(highest, r.version)
+	}
+	if explained {
+		for i, c := range open {
+			if by&(1<<i) != 0 {
+				applied = append(applied, c)
+			}
+		}
+		return applied, "", ""
 	}
 	v = lost
 	again := got == state{is.status, got.version, is.mark} && got.version > is.version
@@ -261,5 +266,15 @@ func TestCrashLedgerTellsLossAndDoublingFromWhatMayHaveHappened(t *testing.T) {
 		if _, got, why := row.g.judge(row.got); got != row.want {
 			t.Errorf("%s: verdict %q, want %q (%s)", row.name, got, row.want, why)
 		}
+	}
+}
+
+// What was deleted unanswered may have been started before, and need not: that it
+// was is no proof that a start was applied twice.
+func TestCrashLedgerExplainsWithTheFewestChanges(t *testing.T) {
+	e := execution{is: state{"QUEUED", 1, 0}, open: []change{startNext(&start{}), deleted(true)}}
+	applied, v, why := e.judge(gone)
+	if v != "" || len(applied) != 1 || applied[0].start != nil {
+		t.Errorf("explained by %v, %s %s: want the deletion alone", names(applied), v, why)
 	}
 }
